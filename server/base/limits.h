@@ -1,0 +1,59 @@
+/* Every bound in one place, each with what a caller gets when it is hit. Settings that an operator
+ * may change live in config.h; these are what the code is built for. */
+#pragma once
+
+enum {
+    /* Calls. Over it: RESOURCE_EXHAUSTED at once, with RetryInfo. */
+    CALLS_MAX = 1024,
+    /* Slots that wait for the next call of a method, so that a burst in one poll finds a place. */
+    CALLS_ARMED_PER_METHOD = 32,
+    /* Open streams (health watches, reflection) of one worker. Over it: RESOURCE_EXHAUSTED. */
+    STREAMS_MAX = 256,
+
+    /* A request message. Over it: RESOURCE_EXHAUSTED, by gRPC itself. */
+    REQUEST_BYTES_MAX = 64 * 1024,
+    /* Metadata of a request. Over it: RESOURCE_EXHAUSTED, by gRPC itself. */
+    METADATA_BYTES_MAX = 8 * 1024,
+    /* Fields that our protocol does not know; newer clients send a few, abuse sends thousands
+     * (protobuf-c keeps each in its own allocation). Over it: INVALID_ARGUMENT. */
+    UNKNOWN_FIELDS_MAX = 64,
+    /* Messages in messages. Ours nest to 4. Over it: INVALID_ARGUMENT. */
+    MESSAGE_DEPTH_MAX = 8,
+    /* An answer message (design: ruling 15). A list is cut into pages before it. */
+    ANSWER_BYTES_MAX = 3 * 1024 * 1024,
+
+    /* A call's memory, and that of all calls of a worker. Over it: RESOURCE_EXHAUSTED. */
+    ARENA_CHUNK_BYTES = 16 * 1024,
+    ARENA_BYTES_MAX = 64 * 1024 * 1024,
+    ARENA_POOL_BYTES_MAX = 512 * 1024 * 1024,
+    /* Chunks that a worker keeps for the next call; the others go back to the system. */
+    ARENA_POOL_KEPT_MAX = 128,
+
+    /* The details of an error: trailers must stay below the 8 KiB that clients may refuse. */
+    VIOLATIONS_MAX = 16,
+    STATUS_MESSAGE_BYTES_MAX = 512,
+    STATUS_DETAILS_BYTES_MAX = 5 * 1024,
+
+    /* Requests in flight on one database connection. Over it: RESOURCE_EXHAUSTED. */
+    SQL_IN_FLIGHT_MAX = 256,
+    /* Requests that wait for the first connection after the start. Over it: UNAVAILABLE. */
+    SQL_WAITING_MAX = 1024,
+    /* Parameters of one statement. */
+    SQL_PARAMS_MAX = 24,
+
+    /* Page sizes, defaults and largest (proto). Outside: INVALID_ARGUMENT. */
+    BALANCES_PAGE_MAX = 25,
+    LEDGER_PAGE_MAX = 1000,
+    LEDGER_PAGE_DEFAULT = 100,
+    /* Stored entries and drafts that a page of balances with ledgers reads at most, and that one
+     * balance may have in it: more than fit into ANSWER_BYTES_MAX. Beyond: a shorter page, or
+     * RESOURCE_EXHAUSTED for the one balance. */
+    LEDGER_INLINE_MAX = 24000,
+
+    /* GetNetBalance: filters, ids and custom fields of all filters. Over it: INVALID_ARGUMENT. */
+    FILTERS_MAX = 64,
+    FILTER_TERMS_MAX = 1000,
+
+    /* Text of a token. Over it: INVALID_ARGUMENT without a look inside. */
+    TOKEN_TEXT_MAX = 512,
+};
