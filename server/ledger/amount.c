@@ -1,0 +1,149 @@
+/* Decimal text and sums of amounts. Formatting is on the way of every answer, so it leaves 64 bits
+ * only where the number does; parsing checks the whole form first, so that text that is no number
+ * is never reported as a number that is too large. */
+#include "ledger/amount.h"
+
+#include <assert.h>
+
+static const amount amount_limit =
+    (amount)10000000000000000000u * 10000000000000000000u; /* 10^38 */
+
+/* Splits the digits in front off `text`. */
+static struct bytes take_digits(struct bytes *text)
+{
+    size_t len = 0;
+
+    while (len < text->len && text->data[len] >= '0' && text->data[len] <= '9')
+        len++;
+    const struct bytes digits = bytes_of(text->data, len);
+    if (len > 0)
+        *text = bytes_of(text->data + len, text->len - len);
+    return digits;
+}
+
+static bool take_char(struct bytes *text, char c)
+{
+    if (text->len == 0 || text->data[0] != (uint8_t)c)
+        return false;
+    *text = bytes_of(text->data + 1, text->len - 1);
+    return true;
+}
+
+enum err amount_parse(struct bytes text, amount *ret)
+{
+    struct bytes fraction = {0};
+    const bool negative = take_char(&text, '-');
+    struct bytes whole = take_digits(&text);
+
+    if (whole.len == 0)
+        return ERR_INVALID;
+    if (take_char(&text, '.')) {
+        fraction = take_digits(&text);
+        if (fraction.len == 0)
+            return ERR_INVALID;
+    }
+    if (text.len != 0)
+        return ERR_INVALID;
+
+    while (whole.len > 0 && whole.data[0] == '0')
+        whole = bytes_of(whole.data + 1, whole.len - 1);
+    while (fraction.len > 0 && fraction.data[fraction.len - 1] == '0')
+        fraction.len--;
+    if (whole.len > AMOUNT_INTEGER_DIGITS || fraction.len > AMOUNT_SCALE)
+        return ERR_RANGE;
+
+    amount value = 0;
+    for (size_t i = 0; i < whole.len; i++)
+        value = value * 10 + (whole.data[i] - '0');
+    for (size_t i = 0; i < AMOUNT_SCALE; i++)
+        value = value * 10 + (i < fraction.len ? fraction.data[i] - '0' : 0);
+    *ret = negative ? -value : value;
+    return ERR_OK;
+}
+
+/* Writes backwards from `end`, with zeros in front up to `width`; returns the first digit. */
+static char *put_digits(char *end, uint64_t value, int width)
+{
+    for (int i = 0; i < width || value != 0; i++) {
+        *--end = (char)('0' + value % 10);
+        value /= 10;
+    }
+    return end;
+}
+
+struct amount_text amount_format(amount value)
+{
+    assert(amount_in_range(value));
+
+    const amount_magnitude magnitude = (amount_magnitude)(value < 0 ? -value : value);
+    const uint64_t one = (uint64_t)AMOUNT_ONE;
+    const uint64_t split = 10000000000000000000u; /* 10^19, the largest power in 64 bits */
+    struct amount_text ret;
+    char buffer[AMOUNT_TEXT_LEN];
+    char *const end = buffer + sizeof buffer;
+    char *at = end;
+    amount_magnitude whole;
+    uint64_t fraction;
+
+    /* The division of 128 bits is a slow call, and nearly every amount does without. */
+    if (magnitude <= UINT64_MAX) {
+        whole = (uint64_t)magnitude / one;
+        fraction = (uint64_t)magnitude % one;
+    } else {
+        whole = magnitude / one;
+        fraction = (uint64_t)(magnitude % one);
+    }
+    if (fraction != 0) {
+        int width = AMOUNT_SCALE;
+        for (; fraction % 10 == 0; width--)
+            fraction /= 10;
+        at = put_digits(at, fraction, width);
+        *--at = '.';
+    }
+    if (whole > UINT64_MAX) {
+        at = put_digits(at, (uint64_t)(whole % split), 19);
+        whole /= split;
+    }
+    at = put_digits(at, (uint64_t)whole, 1);
+    if (value < 0)
+        *--at = '-';
+
+    const size_t len = (size_t)(end - at);
+    memcpy(ret.text, at, len);
+    ret.text[len] = '\0';
+    return ret;
+}
+
+bool amount_in_range(amount value)
+{
+    return -amount_limit < value && value < amount_limit;
+}
+
+enum err amount_add(amount a, amount b, amount *ret)
+{
+    amount sum;
+
+    if (__builtin_add_overflow(a, b, &sum) || !amount_in_range(sum))
+        return ERR_RANGE;
+    *ret = sum;
+    return ERR_OK;
+}
+
+void amount_sum_add(struct amount_sum *sum, amount term)
+{
+    sum->high += term >> 64; /* rounds down, which the low half makes up for */
+    sum->low += (uint64_t)term;
+}
+
+enum err amount_sum_value(const struct amount_sum *sum, amount *ret)
+{
+    const amount high = sum->high + (amount)(sum->low >> 64);
+
+    if (high < INT64_MIN || high > INT64_MAX)
+        return ERR_RANGE;
+    const amount value = high * ((amount)1 << 64) + (uint64_t)sum->low;
+    if (!amount_in_range(value))
+        return ERR_RANGE;
+    *ret = value;
+    return ERR_OK;
+}
