@@ -1,0 +1,66 @@
+/* One unary call, from its arrival to its last completion, as the steps of a method see it.
+ *
+ * Steps decide, callbacks only record and resume. Before each step the driver looks whether the
+ * call was cancelled or its deadline has passed, and ends it if so; a step that waits leaves
+ * `cancel` set to what ends the wait early (the operation's callback still comes, once, and calls
+ * call_resume()). Everything the call needs lives in its arena and dies with it. All on the loop
+ * thread. */
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "rpc/status.h"
+
+struct call;
+struct worker;
+
+enum next {
+    NEXT, /* another step is set: run it */
+    WAIT, /* an operation is under way: its callback will resume */
+    DONE, /* answered */
+};
+
+typedef enum next call_step_fn(struct call *c);
+
+struct rpc_method {
+    const char *path; /* "/balances.v1.BalanceService/ListBalances" */
+    const ProtobufCMessageDescriptor *request;
+    call_step_fn *first;
+};
+
+struct call {
+    struct worker *worker;
+    const struct rpc_method *method;
+    struct arena arena;
+    struct status status;
+    ProtobufCMessage *request; /* decoded, in the arena; the method may change it */
+    void *state;               /* the method's own */
+    call_step_fn *step;
+    void (*cancel)(struct call *c); /* while a step waits */
+    int64_t database_us;            /* for the log: time spent waiting for it */
+};
+
+/* The worker's application part, as rpc_options.open returned it. */
+void *call_app(const struct call *c);
+/* For protobuf-c: memory from the call's arena. */
+ProtobufCAllocator call_allocator(struct call *c);
+
+/* An operation's callback has recorded its outcome: go on with the next step. */
+void call_resume(struct call *c);
+
+/* Answers. Each returns DONE and is the last thing that a step does. */
+enum next call_reply(struct call *c, const ProtobufCMessage *answer);
+/* With what `c->status` holds beside: violations, resource, reason. The text is cut at
+ * STATUS_MESSAGE_BYTES_MAX. NULL means the error's own text. */
+__attribute__((format(printf, 3, 4))) enum next call_fail(struct call *c, enum err err,
+                                                          const char *format, ...);
+/* With the error's own text, and a retry delay where trying again helps. */
+enum next call_fail_with(struct call *c, enum err err);
+/* ERR_INVALID with the violations in `c->status`, of which there is at least one. */
+enum next call_fail_invalid(struct call *c);
+/* ERR_NOT_FOUND about a thing. */
+enum next call_fail_not_found(struct call *c, const char *type, const char *name);
