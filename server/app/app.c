@@ -1,0 +1,67 @@
+#include "app/app.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "balances/v1/balances.pb-c.h"
+#include "rpc/health.h"
+
+static const struct rpc_method balance_methods[] = {
+    {"/balances.v1.BalanceService/ListBalances", &balances__v1__list_balances_request__descriptor,
+     list_balances},
+    {"/balances.v1.BalanceService/ListCredits", &balances__v1__list_credits_request__descriptor,
+     list_credits},
+    {"/balances.v1.BalanceService/ListCommits", &balances__v1__list_commits_request__descriptor,
+     list_commits},
+    {"/balances.v1.BalanceService/GetNetBalance",
+     &balances__v1__get_net_balance_request__descriptor, get_net_balance},
+    {"/balances.v1.BalanceService/ListLedgerEntries",
+     &balances__v1__list_ledger_entries_request__descriptor, list_ledger_entries},
+};
+
+const struct rpc_service app_services[] = {
+    {"balances.v1.BalanceService", balance_methods,
+     sizeof balance_methods / sizeof *balance_methods},
+};
+const int app_service_count = sizeof app_services / sizeof *app_services;
+
+static void on_ready(void *arg, bool ready)
+{
+    struct app *app = arg;
+
+    health_set_ready(app->worker, ready);
+}
+
+void *app_open(struct worker *w, void *arg)
+{
+    const struct config *config = arg;
+    struct app *app = calloc(1, sizeof *app);
+
+    assert(app);
+    app->worker = w;
+    const struct pool_options options = {
+        .loop = &w->loop,
+        .url = config->database_url,
+        .connections = config->database_connections,
+        .statement_timeout_us = config->request_timeout_us,
+        .on_ready = on_ready,
+        .arg = app,
+    };
+    app->pool = pool_open(&options);
+    return app;
+}
+
+static void on_pool_closed(void *arg)
+{
+    struct app *app = arg;
+
+    worker_closed(app->worker);
+    free(app);
+}
+
+void app_close(struct worker *w)
+{
+    struct app *app = w->app;
+
+    pool_close(app->pool, on_pool_closed, app);
+}

@@ -1,0 +1,27 @@
+/* The methods of this service, one file each, and what they share: a worker's database. */
+#pragma once
+
+#include "base/config.h"
+#include "rpc/server.h"
+#include "sql/pool.h"
+
+/* A worker's part of the application; call_app() of its calls. */
+struct app {
+    struct worker *worker;
+    struct pool *pool;
+};
+
+/* The services that are offered, for rpc_options. */
+extern const struct rpc_service app_services[];
+extern const int app_service_count;
+
+/* For rpc_options: `arg` is the struct config, which outlives the server. */
+void *app_open(struct worker *w, void *arg);
+void app_close(struct worker *w);
+
+/* First steps of the methods. */
+enum next get_net_balance(struct call *c);
+enum next list_balances(struct call *c);
+enum next list_credits(struct call *c);
+enum next list_commits(struct call *c);
+enum next list_ledger_entries(struct call *c);

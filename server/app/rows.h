@@ -1,0 +1,11 @@
+/* What several statements answer with, as values of the domain. */
+#pragma once
+
+#include "ledger/model.h"
+#include "sql/cell.h"
+
+/* ERR_INTERNAL for a label that this program does not know: the database is newer. */
+MUST_CHECK enum err kind_parse(struct bytes label, enum balance_kind *ret);
+
+/* Reads role, starting_at, ending_before, amount and the four totals; the id is not among them. */
+void read_segment(struct sql_reader *r, struct segment *ret);
