@@ -1,0 +1,232 @@
+/* balancectl: asks a balances server and prints the answer as a table or as JSON.
+ *
+ *     options --> call --answered--> print --no more pages, or one is enough--> end
+ *                  ^ |                 |
+ *                  | '--failed--> end  '--next_page, with --all--.
+ *                  '---------------------------------------------'
+ *
+ * A page is printed before the next is asked for, so that the ledger of a lifetime needs no more
+ * memory than a page of it. Only answers go to the standard output; everything else is said on the
+ * other. */
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <balances/v1/balances.pb-c.h>
+
+#include "client/balances.h"
+#include "client/explain.h"
+#include "client/fields.h"
+#include "client/json.h"
+#include "client/memory.h"
+#include "client/options.h"
+#include "client/table.h"
+#include "client/text.h"
+#include "client/views.h"
+
+enum {
+    EXIT_OTHER = 1,
+    EXIT_STATUS = 64, /* and the gRPC code on top */
+    MAX_TOKEN_BYTES = 8192,
+};
+
+/* $COLUMNS, or the terminal's; a pipe or a file gets everything. */
+static size_t terminal_width(void)
+{
+    const char *columns = getenv("COLUMNS");
+    long said = columns ? strtol(columns, NULL, 10) : 0;
+    if (said > 0)
+        return (size_t)said;
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    return TABLE_ANY_WIDTH;
+}
+
+/* The first line of the file. `ret_token` has room for MAX_TOKEN_BYTES. */
+static int read_token(const char *path, char *ret_token)
+{
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        fprintf(stderr, "balancectl: --token-file: %s: %s\n", path, strerror(errno));
+        return EXIT_OTHER;
+    }
+    if (!fgets(ret_token, MAX_TOKEN_BYTES, file))
+        *ret_token = 0;
+    bool is_whole = strchr(ret_token, '\n') || feof(file);
+    fclose(file);
+    if (!is_whole) {
+        fprintf(stderr,
+                "balancectl: --token-file: %s: its first line cannot be read, or is longer than "
+                "%d bytes\n",
+                path, MAX_TOKEN_BYTES - 2);
+        return EXIT_OTHER;
+    }
+    ret_token[strcspn(ret_token, "\r\n")] = 0;
+    return 0;
+}
+
+static int connect_to(const struct options *options, struct balances **ret)
+{
+    char token[MAX_TOKEN_BYTES];
+    if (options->token_file) {
+        int failed = read_token(options->token_file, token);
+        if (failed)
+            return failed;
+    }
+    const struct balances_options how = {
+        .address = options->address,
+        .token = options->token_file ? token : NULL,
+        .user_agent = "balancectl/" BALANCED_VERSION,
+    };
+    switch (balances_open(&how, ret)) {
+    case ERR_OK:
+        return 0;
+    case ERR_INVALID:
+        fprintf(
+            stderr,
+            "balancectl: --token-file: %s: its first line is no token: one word of visible ASCII\n",
+            options->token_file);
+        return EXIT_OTHER;
+    default:
+        fputs("balancectl: out of memory\n", stderr);
+        return EXIT_OTHER;
+    }
+}
+
+static int report(const struct balances_answer *answer)
+{
+    fputs("balancectl: ", stderr);
+    explain(stderr, answer);
+    putc('\n', stderr);
+    return EXIT_STATUS + answer->code;
+}
+
+/* Whether the answers reach their reader. One that has read enough and left is no failure. */
+static bool flush_output(int *ret_status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    *ret_status = 0;
+    if (errno != EPIPE) {
+        fprintf(stderr, "balancectl: cannot write the answer: %s\n", strerror(errno));
+        *ret_status = EXIT_OTHER;
+    }
+    return false;
+}
+
+/* Prints one answer. The next page's token, which lives as long as the answer, or NULL. */
+static const char *print_answer(const struct options *options, struct view *view,
+                                ProtobufCMessage *answer)
+{
+    if (options->output == OUTPUT_JSON)
+        json_print(stdout, answer);
+    else
+        view_page(view, answer, stdout);
+    if (!protobuf_c_message_descriptor_get_field_by_name(answer->descriptor, "next_page"))
+        return NULL;
+    const char *next = *field_text(answer, "next_page");
+    return *next ? next : NULL;
+}
+
+static void print_more(const char *next)
+{
+    fputs("There is more: --page ", stderr);
+    text_print(stderr, next, SIZE_MAX);
+    putc('\n', stderr);
+}
+
+static void finish_table(const struct view *view, const char *next)
+{
+    if (view_missing(view))
+        fprintf(stderr, "No %s found.\n", view_missing(view));
+    if (next)
+        print_more(next);
+}
+
+static void ask(const struct options *options, struct balances *server, struct balances_answer *ret)
+{
+    const struct balances_call call = {
+        .service = &balances__v1__balance_service__descriptor,
+        .method = options->command->method,
+        .request = options->request,
+        .timeout_ms = options->timeout_ms,
+    };
+    balances_call(server, &call, ret);
+}
+
+/* Prints a page and turns the request to the next one. `*ret_more`: there is one and it is wanted.
+ */
+static int show(struct options *options, struct view *view, ProtobufCMessage *answer,
+                bool *ret_more)
+{
+    bool is_table = options->output == OUTPUT_TABLE;
+    int status = 0;
+    errno = 0; /* what it is afterwards comes from writing */
+    const char *next = print_answer(options, view, answer);
+    bool more = next && options->all_pages;
+    if (is_table && !more)
+        view_end(view, stdout);
+    if (!flush_output(&status))
+        return status;
+    if (is_table && !more)
+        finish_table(view, next);
+    if (more && strcmp(next, *field_text(options->request, "next_page")) == 0) {
+        fputs("balancectl: the server names the same page again\n", stderr);
+        return EXIT_OTHER;
+    }
+    if (more)
+        field_replace_text(options->request, "next_page", next);
+    *ret_more = more;
+    return 0;
+}
+
+/* A standard stream that the caller closed would be the number of the connection's descriptor.
+ * Where it was to be written to, writing fails. */
+static void hold_standard_streams(void)
+{
+    while (true) {
+        int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (fd > STDERR_FILENO)
+            close(fd);
+        if (fd < 0 || fd > STDERR_FILENO)
+            return;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    hold_standard_streams();
+    /* Widths of characters; C.UTF-8 is there in every installation. */
+    setlocale(LC_CTYPE, "C.UTF-8");
+    /* A reader that leaves shows as EPIPE. */
+    signal(SIGPIPE, SIG_IGN);
+    /* gRPC's own log would add lines to the one that says what is wrong. */
+    setenv("GRPC_VERBOSITY", "NONE", 0);
+
+    struct options options;
+    options_parse(argc, argv, &options);
+    struct balances *server = NULL;
+    struct view *view = view_create(options.command->view, terminal_width(), options.with_balance);
+    int status = connect_to(&options, &server);
+    for (bool more = status == 0; more;) {
+        struct balances_answer answer;
+        more = false;
+        ask(&options, server, &answer);
+        status = answer.code == 0 ? show(&options, view, answer.reply, &more) : report(&answer);
+        balances_answer_done(&answer);
+    }
+
+    balances_close(server);
+    view_free(view);
+    options_done(&options);
+    return status;
+}

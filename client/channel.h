@@ -1,0 +1,39 @@
+/* The transport of libbalances: bytes out, bytes and a status back. The only room that knows gRPC
+ * is channel.c; nothing of it shows here. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+struct channel;
+
+/* Everything is borrowed until the call returns. */
+struct channel_call {
+    const char *path;          /* "/balances.v1.BalanceService/ListBalances" */
+    const char *authorization; /* that header's value, visible ASCII and blanks; NULL for none */
+    struct bytes request;
+    int64_t timeout_ms;
+};
+
+/* Owned by the caller; see channel_result_done(). */
+struct channel_result {
+    int code;
+    char *message;  /* NULL without memory */
+    uint8_t *reply; /* NULL where none came */
+    size_t reply_bytes;
+    uint8_t *details; /* of grpc-status-details-bin; NULL where there was none */
+    size_t details_bytes;
+};
+
+/* `user_agent` may be NULL. NULL without memory; a bad address fails the calls, not this. */
+struct channel *channel_create(const char *address, const char *user_agent);
+/* Takes NULL. No call may be under way. */
+void channel_free(struct channel *channel);
+
+/* One unary call; blocks until it is over, which is never after the timeout. Any number of threads
+ * may be in it at once. */
+void channel_call(struct channel *channel, const struct channel_call *call,
+                  struct channel_result *ret);
+void channel_result_done(struct channel_result *result);

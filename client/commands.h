@@ -1,0 +1,25 @@
+/* What balancectl can ask for: each command is one method of BalanceService. Their request fields
+ * are found by name (see options.c), their answers shown by views.c. */
+#pragma once
+
+#include <stddef.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+struct view_kind;
+
+struct command {
+    const char *name;
+    const char *method; /* of BalanceService */
+    const char *doc;    /* what --help says */
+    const struct view_kind *view;
+};
+
+#define COMMAND_COUNT 5
+extern const struct command commands[COMMAND_COUNT];
+
+/* NULL if there is none of this name. */
+const struct command *command_find(const char *name);
+/* A request of the command's type without any field set; freed by
+ * protobuf_c_message_free_unpacked(). */
+ProtobufCMessage *command_request(const struct command *command);

@@ -1,0 +1,300 @@
+/* Setters that reach a field through its descriptor, so that five requests with the same fields
+ * need them written once. Their values are allocated one by one, because protobuf-c frees them so.
+ */
+#include "client/fields.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <balances/v1/balances.pb-c.h>
+#include <google/protobuf/timestamp.pb-c.h>
+
+#include "client/memory.h"
+#include "client/rfc3339.h"
+
+static void *member(ProtobufCMessage *message, unsigned offset)
+{
+    return (char *)message + offset;
+}
+
+static enum err refuse(char **ret_allowed, const char *allowed)
+{
+    *ret_allowed = memory_text(allowed);
+    return ERR_INVALID;
+}
+
+static void replace_text(char **at, char *text)
+{
+    if (*at != protobuf_c_empty_string)
+        free(*at);
+    *at = text;
+}
+
+enum err field_set_text(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                        const char *text, char **ret_allowed)
+{
+    if (!*text)
+        return refuse(ret_allowed, "some text");
+    replace_text(member(request, field->offset), memory_text(text));
+    return ERR_OK;
+}
+
+enum err field_set_true(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                        const char *text, char **ret_allowed)
+{
+    (void)text, (void)ret_allowed;
+    *(protobuf_c_boolean *)member(request, field->offset) = true;
+    return ERR_OK;
+}
+
+enum err field_set_false(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                         const char *text, char **ret_allowed)
+{
+    (void)text, (void)ret_allowed;
+    *(protobuf_c_boolean *)member(request, field->offset) = false;
+    return ERR_OK;
+}
+
+enum err field_set_int32(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                         const char *text, char **ret_allowed)
+{
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    bool plain = *text == '-' || (*text >= '0' && *text <= '9');
+    if (!plain || end == text || *end || errno || value < INT32_MIN || value > INT32_MAX)
+        return refuse(ret_allowed, "a whole number of at most 32 bits, as in 25");
+    *(int32_t *)member(request, field->offset) = (int32_t)value;
+    return ERR_OK;
+}
+
+enum err field_set_instant(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                           const char *text, char **ret_allowed)
+{
+    int64_t seconds;
+    int32_t nanos;
+    if (rfc3339_parse(text, &seconds, &nanos) != ERR_OK)
+        return refuse(ret_allowed, "a date, a time and an offset of the years 0001 to 9999, as in "
+                                   "2025-01-31T08:00:00Z or 2025-01-31T08:00:00.5+01:00");
+
+    Google__Protobuf__Timestamp **at = member(request, field->offset);
+    if (!*at) {
+        *at = memory_get(sizeof **at);
+        google__protobuf__timestamp__init(*at);
+    }
+    (*at)->seconds = seconds;
+    (*at)->nanos = nanos;
+    return ERR_OK;
+}
+
+/* How long the enum's prefix is: its zero is called <PREFIX>UNSPECIFIED. */
+static size_t prefix_len(const ProtobufCEnumDescriptor *type)
+{
+    const char *zero = protobuf_c_enum_descriptor_get_value(type, 0)->name;
+    return strlen(zero) - strlen("UNSPECIFIED");
+}
+
+static enum err parse_enum(const ProtobufCEnumDescriptor *type, const char *name, int *ret)
+{
+    for (unsigned i = 0; i < type->n_values; i++) {
+        const ProtobufCEnumValue *value = &type->values[i];
+        bool matches = strcasecmp(name, value->name) == 0 ||
+                       strcasecmp(name, value->name + prefix_len(type)) == 0;
+        if (matches && value->value != 0) {
+            *ret = value->value;
+            return ERR_OK;
+        }
+    }
+    return ERR_INVALID;
+}
+
+static enum err refuse_enum(char **ret_allowed, const ProtobufCEnumDescriptor *type)
+{
+    size_t len = 0;
+    FILE *out = open_memstream(ret_allowed, &len);
+    if (!out)
+        return refuse(ret_allowed, "a name of the enum");
+    fputs("any of", out);
+    for (unsigned i = 0; i < type->n_values; i++) {
+        if (type->values[i].value != 0)
+            fprintf(out, " %s", type->values[i].name + prefix_len(type));
+    }
+    fclose(out);
+    return ERR_INVALID;
+}
+
+/* The new last element of an array of `size` bytes each. */
+static void *append(size_t *count, void *array, size_t size)
+{
+    void **at = array;
+    *at = memory_grow(*at, (*count + 1) * size);
+    return (char *)*at + size * (*count)++;
+}
+
+/* Names separated by commas; `names` is taken apart. */
+static enum err add_enums(char *names, const ProtobufCEnumDescriptor *type, size_t *count,
+                          void *array, char **ret_allowed)
+{
+    size_t before = *count;
+    for (char *name; (name = strsep(&names, ","));) {
+        int value;
+        if (parse_enum(type, name, &value) != ERR_OK) {
+            *count = before;
+            return refuse_enum(ret_allowed, type);
+        }
+        *(int *)append(count, array, sizeof(int)) = value;
+    }
+    return ERR_OK;
+}
+
+enum err field_add_enums(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                         const char *text, char **ret_allowed)
+{
+    char *names = memory_text(text);
+    enum err err = add_enums(names, field->descriptor, member(request, field->quantifier_offset),
+                             member(request, field->offset), ret_allowed);
+    free(names);
+    return err;
+}
+
+enum err field_set_mode(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                        const char *text, char **ret_allowed)
+{
+    Balances__V1__InvoiceInclusionMode *mode = member(request, field->offset);
+    if (strcmp(text, "finalized") == 0)
+        *mode = BALANCES__V1__INVOICE_INCLUSION_MODE__INVOICE_INCLUSION_MODE_FINALIZED;
+    else if (strcmp(text, "all") == 0)
+        *mode = BALANCES__V1__INVOICE_INCLUSION_MODE__INVOICE_INCLUSION_MODE_FINALIZED_AND_DRAFT;
+    else
+        return refuse(ret_allowed, "finalized or all");
+    return ERR_OK;
+}
+
+enum err field_set_consistency(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                               const char *text, char **ret_allowed)
+{
+    static const char token[] = "token:";
+    bool fresh = strcmp(text, "fresh") == 0;
+    bool full = strcmp(text, "full") == 0;
+    bool has_token = strncmp(text, token, strlen(token)) == 0 && text[strlen(token)];
+    if (!fresh && !full && !has_token)
+        return refuse(ret_allowed, "fresh, full, or token: and the token of an earlier answer");
+
+    Balances__V1__Consistency *set = memory_get(sizeof *set);
+    balances__v1__consistency__init(set);
+    if (fresh) {
+        set->requirement_case = BALANCES__V1__CONSISTENCY__REQUIREMENT_MINIMIZE_LATENCY;
+        set->minimize_latency = true;
+    } else if (full) {
+        set->requirement_case = BALANCES__V1__CONSISTENCY__REQUIREMENT_FULLY_CONSISTENT;
+        set->fully_consistent = true;
+    } else {
+        set->requirement_case = BALANCES__V1__CONSISTENCY__REQUIREMENT_AT_LEAST_AS_FRESH;
+        set->at_least_as_fresh = memory_text(text + strlen(token));
+    }
+    Balances__V1__Consistency **at = member(request, field->offset);
+    if (*at)
+        balances__v1__consistency__free_unpacked(*at, NULL);
+    *at = set;
+    return ERR_OK;
+}
+
+/* Cuts off and returns what stands before the next `end` (NULL where there is none) and moves
+ * `*text` behind it. With `unescape`, backslashes go; without, they stay for the next cut to see.
+ */
+static char *cut(char **text, char end, bool unescape)
+{
+    char *start = *text;
+    char *to = start;
+    char *from = start;
+    for (; *from && *from != end; *to++ = *from++) {
+        if (*from != '\\' || !from[1])
+            continue;
+        if (!unescape)
+            *to++ = *from;
+        from++;
+    }
+    *text = *from ? from + 1 : NULL;
+    *to = 0;
+    return start;
+}
+
+static bool add_pair(Balances__V1__BalanceFilter *filter, char *pair)
+{
+    char *key = cut(&pair, ':', true);
+    if (!pair)
+        return false;
+    for (size_t i = 0; i < filter->n_custom_fields; i++) {
+        if (strcmp(filter->custom_fields[i]->key, key) == 0)
+            return false;
+    }
+    Balances__V1__BalanceFilter__CustomFieldsEntry *entry = memory_get(sizeof *entry);
+    balances__v1__balance_filter__custom_fields_entry__init(entry);
+    entry->key = memory_text(key);
+    entry->value = memory_text(cut(&pair, 0, true));
+    *(void **)append(&filter->n_custom_fields, &filter->custom_fields, sizeof(void *)) = entry;
+    return true;
+}
+
+static enum err add_condition(Balances__V1__BalanceFilter *filter, char *condition,
+                              char **ret_allowed)
+{
+    char *name = cut(&condition, '=', false);
+    if (condition && strcmp(name, "type") == 0) {
+        return add_enums(condition, &balances__v1__balance_type__descriptor,
+                         &filter->n_balance_types, &filter->balance_types, ret_allowed);
+    }
+    if (condition && strcmp(name, "id") == 0) {
+        while (condition) {
+            char *id = cut(&condition, ',', true);
+            *(char **)append(&filter->n_ids, &filter->ids, sizeof(char *)) = memory_text(id);
+        }
+        return ERR_OK;
+    }
+    if (condition && strcmp(name, "field") == 0) {
+        if (add_pair(filter, condition))
+            return ERR_OK;
+        return refuse(ret_allowed, "field=KEY:VALUE, each key once");
+    }
+    return refuse(ret_allowed,
+                  "type=TYPE,…  id=ID,…  field=KEY:VALUE  separated by semicolons, as in "
+                  "'type=CREDIT,PREPAID_COMMIT;field=campaign:signup'");
+}
+
+enum err field_add_filter(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                          const char *text, char **ret_allowed)
+{
+    Balances__V1__BalanceFilter *filter = memory_get(sizeof *filter);
+    balances__v1__balance_filter__init(filter);
+
+    char *copy = memory_text(text);
+    enum err err = ERR_OK;
+    for (char *rest = copy; err == ERR_OK && rest;)
+        err = add_condition(filter, cut(&rest, ';', false), ret_allowed);
+    free(copy);
+    if (err != ERR_OK) {
+        balances__v1__balance_filter__free_unpacked(filter, NULL);
+        return err;
+    }
+    *(void **)append(member(request, field->quantifier_offset), member(request, field->offset),
+                     sizeof(void *)) = filter;
+    return ERR_OK;
+}
+
+char **field_text(ProtobufCMessage *message, const char *name)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
+    assert(field && field->type == PROTOBUF_C_TYPE_STRING);
+    return member(message, field->offset);
+}
+
+void field_replace_text(ProtobufCMessage *message, const char *name, const char *text)
+{
+    replace_text(field_text(message, name), memory_text(text));
+}

@@ -1,0 +1,36 @@
+/* The command line of balancectl. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "client/commands.h"
+
+enum output {
+    OUTPUT_TABLE,
+    OUTPUT_JSON,
+};
+
+enum {
+    EXIT_USAGE = 2, /* the command line is wrong */
+};
+
+/* Text is borrowed from the arguments and the environment. */
+struct options {
+    const struct command *command;
+    ProtobufCMessage *request; /* of the command's type; owned */
+    const char *address;
+    const char *token_file; /* NULL for none */
+    int64_t timeout_ms;
+    enum output output;
+    bool all_pages;
+    bool with_balance; /* asked for, or the default of a table */
+};
+
+/* The arguments must be main()'s: some are rewritten. Ends the program with status 2 and a line
+ * that names the flag and what it takes if something is wrong, with 0 after --help and --version.
+ */
+void options_parse(int argc, char **argv, struct options *ret);
+void options_done(struct options *options);

@@ -1,0 +1,328 @@
+/* The five answers as tables.
+ *
+ * Balances of all three kinds share one row shape, filled in by kind. Ledgers that come with
+ * balances go to a second table, which waits for the last page, so that neither interrupts the
+ * other. Amounts are never cut and never pass through binary floating point. */
+#include "client/views.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <balances/v1/balances.pb-c.h>
+
+#include "client/memory.h"
+#include "client/rfc3339.h"
+#include "client/table.h"
+#include "ledger/amount.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+struct view_kind {
+    const struct table_column *columns;
+    size_t column_count;
+    const char *rows; /* what a row is, in the plural */
+    void (*add)(struct view *view, const ProtobufCMessage *answer);
+};
+
+struct view {
+    const struct view_kind *kind;
+    struct table *table;
+    struct table *ledgers; /* those inside balances */
+    bool with_balance;
+};
+
+enum {
+    COLUMN_BALANCE = 4, /* of balance_columns */
+};
+
+static const struct table_column balance_columns[] = {
+    {.title = "ID", .fit = TABLE_CUT, .rank = 6, .least = 13},
+    {.title = "TYPE"},
+    {.title = "NAME", .fit = TABLE_CUT, .rank = 1, .least = 12},
+    {.title = "AMOUNT", .side = TABLE_RIGHT},
+    {.title = "BALANCE", .side = TABLE_RIGHT},
+    {.title = "CREDIT TYPE", .fit = TABLE_CUT, .rank = 4, .least = 6},
+    {.title = "STARTS", .fit = TABLE_DROP, .rank = 3},
+    {.title = "ENDS", .fit = TABLE_DROP, .rank = 5},
+    {.title = "SCOPE", .fit = TABLE_DROP, .rank = 2},
+};
+
+static const struct table_column net_columns[] = {
+    {.title = "BALANCE", .side = TABLE_RIGHT},
+    {.title = "CREDIT TYPE", .fit = TABLE_CUT, .rank = 1, .least = 13},
+};
+
+static const struct table_column ledger_columns[] = {
+    {.title = "TIME"},
+    {.title = "AMOUNT", .side = TABLE_RIGHT},
+    {.title = "STATE"},
+    {.title = "TYPE", .fit = TABLE_CUT, .rank = 6, .least = 24},
+    {.title = "BALANCE ID", .fit = TABLE_CUT, .rank = 5, .least = 9},
+    {.title = "REASON", .fit = TABLE_DROP, .rank = 4},
+    {.title = "SEGMENT ID", .fit = TABLE_DROP, .rank = 3},
+    {.title = "INVOICE ID", .fit = TABLE_DROP, .rank = 2},
+    {.title = "ID", .fit = TABLE_DROP, .rank = 1},
+};
+
+struct view *view_create(const struct view_kind *kind, size_t width, bool with_balance)
+{
+    struct view *view = memory_get(sizeof *view);
+    view->kind = kind;
+    view->table = table_create(kind->columns, kind->column_count, width);
+    view->ledgers = table_create(ledger_columns, COUNT(ledger_columns), width);
+    if (kind->columns == balance_columns && !with_balance)
+        table_hide(view->table, COLUMN_BALANCE);
+    return view;
+}
+
+void view_free(struct view *view)
+{
+    if (!view)
+        return;
+    table_free(view->table);
+    table_free(view->ledgers);
+    free(view);
+}
+
+void view_page(struct view *view, const ProtobufCMessage *answer, FILE *out)
+{
+    view->kind->add(view, answer);
+    if (table_rows(view->table) > 0)
+        table_print(view->table, out);
+}
+
+void view_end(struct view *view, FILE *out)
+{
+    if (table_rows(view->ledgers) == 0)
+        return;
+    putc('\n', out);
+    table_print(view->ledgers, out);
+}
+
+const char *view_missing(const struct view *view)
+{
+    return table_rows(view->table) == 0 ? view->kind->rows : NULL;
+}
+
+/* Midnight of UTC, where schedules begin and end, needs no clock. */
+static void add_instant(struct table *table, const Google__Protobuf__Timestamp *at)
+{
+    if (!at || !rfc3339_in_range(at->seconds, at->nanos)) {
+        table_add(table, "");
+        return;
+    }
+    struct rfc3339_text text = rfc3339_format(at->seconds, at->nanos);
+    if (at->nanos == 0 && at->seconds % 86400 == 0)
+        *strchr(text.text, 'T') = 0;
+    table_add(table, text.text);
+}
+
+static void add_ledger_entry(struct table *table, const Balances__V1__LedgerEntry *entry)
+{
+    static const char prefix[] = "LEDGER_ENTRY_TYPE_";
+    const ProtobufCEnumValue *type = protobuf_c_enum_descriptor_get_value(
+        &balances__v1__ledger_entry_type__descriptor, (int)entry->type);
+    const char *type_name = type ? type->name : "?";
+    if (strncmp(type_name, prefix, strlen(prefix)) == 0)
+        type_name += strlen(prefix);
+
+    add_instant(table, entry->timestamp);
+    table_add(table, entry->amount);
+    table_add(table, entry->draft ? "draft" : "final");
+    table_add(table, type_name);
+    table_add(table, entry->balance_id);
+    table_add(table, entry->reason);
+    table_add(table, entry->segment_id);
+    table_add(table, entry->invoice_id);
+    table_add(table, entry->id);
+}
+
+/* What the three kinds of balance have in common. */
+struct balance_row {
+    const char *id;
+    const char *type;
+    const char *name;
+    const char *amount;
+    const char *balance;
+    const Balances__V1__CreditType *credit_type;
+    const Google__Protobuf__Timestamp *starts;
+    const Google__Protobuf__Timestamp *ends;
+    const char *scope;
+    Balances__V1__LedgerEntry *const *ledger;
+    size_t ledger_count;
+};
+
+static void add_balance(struct view *view, const struct balance_row *row)
+{
+    const Balances__V1__CreditType *credit_type = row->credit_type;
+    struct table *table = view->table;
+    table_add(table, row->id);
+    table_add(table, row->type);
+    table_add(table, row->name);
+    table_add(table, row->amount);
+    table_add(table, row->balance);
+    table_add(table, !credit_type ? "" : *credit_type->name ? credit_type->name : credit_type->id);
+    add_instant(table, row->starts);
+    add_instant(table, row->ends);
+    table_add(table, row->scope);
+    for (size_t i = 0; i < row->ledger_count; i++)
+        add_ledger_entry(view->ledgers, row->ledger[i]);
+}
+
+static bool is_before(const Google__Protobuf__Timestamp *a, const Google__Protobuf__Timestamp *b)
+{
+    return a->seconds != b->seconds ? a->seconds < b->seconds : a->nanos < b->nanos;
+}
+
+/* From the first start to the last end: what lies between may have gaps. */
+static void take_schedule(struct balance_row *row, const Balances__V1__AccessSchedule *schedule)
+{
+    if (!schedule)
+        return;
+    row->credit_type = schedule->credit_type;
+    for (size_t i = 0; i < schedule->n_schedule_items; i++) {
+        const Balances__V1__AccessSegment *segment = schedule->schedule_items[i];
+        if (segment->starting_at && (!row->starts || is_before(segment->starting_at, row->starts)))
+            row->starts = segment->starting_at;
+        if (segment->ending_before && (!row->ends || is_before(row->ends, segment->ending_before)))
+            row->ends = segment->ending_before;
+    }
+}
+
+static const char *scope_name(bool contract_level, bool archived)
+{
+    return archived ? "archived" : contract_level ? "contract" : "customer";
+}
+
+static void add_commit(struct view *view, const Balances__V1__Commit *commit)
+{
+    struct balance_row row = {
+        .id = commit->id,
+        .type = commit->type == BALANCES__V1__COMMIT_TYPE__COMMIT_TYPE_POSTPAID ? "postpaid"
+                                                                                : "prepaid",
+        .name = commit->name,
+        .amount = commit->amount,
+        .balance = commit->balance,
+        .scope = scope_name(commit->contract, commit->archived_at),
+        .ledger = commit->ledger,
+        .ledger_count = commit->n_ledger,
+    };
+    take_schedule(&row, commit->access_schedule);
+    add_balance(view, &row);
+}
+
+/* The total of a schedule, "?" where it is no amount. */
+static struct amount_text schedule_total(const Balances__V1__AccessSchedule *schedule)
+{
+    amount total = 0;
+    for (size_t i = 0; schedule && i < schedule->n_schedule_items; i++) {
+        amount item;
+        if (amount_parse(bytes_text(schedule->schedule_items[i]->amount), &item) != ERR_OK ||
+            amount_add(total, item, &total) != ERR_OK)
+            return (struct amount_text){"?"};
+    }
+    return amount_format(total);
+}
+
+static void add_credit(struct view *view, const Balances__V1__Credit *credit)
+{
+    struct amount_text total = schedule_total(credit->access_schedule);
+    struct balance_row row = {
+        .id = credit->id,
+        .type = "credit",
+        .name = credit->name,
+        .amount = total.text,
+        .balance = credit->balance,
+        .scope = scope_name(credit->contract, credit->archived_at),
+        .ledger = credit->ledger,
+        .ledger_count = credit->n_ledger,
+    };
+    take_schedule(&row, credit->access_schedule);
+    add_balance(view, &row);
+}
+
+static void add_account_balance(struct view *view, const Balances__V1__AccountBalance *account)
+{
+    const struct balance_row row = {
+        .id = account->id,
+        .type = "account",
+        .name = account->name,
+        .amount = account->amount,
+        .balance = account->balance,
+        .credit_type = account->credit_type,
+        .starts = account->starting_at,
+        .ends = account->rollover_ending_before ? account->rollover_ending_before
+                                                : account->ending_before,
+        .scope = scope_name(*account->contract_id, false),
+        .ledger = account->ledger,
+        .ledger_count = account->n_ledger,
+    };
+    add_balance(view, &row);
+}
+
+static void add_balances(struct view *view, const ProtobufCMessage *message)
+{
+    static const struct balance_row unknown = {
+        .id = "", .type = "?", .name = "", .amount = "", .balance = "", .scope = ""};
+    const Balances__V1__ListBalancesResponse *answer =
+        (const Balances__V1__ListBalancesResponse *)message;
+    for (size_t i = 0; i < answer->n_data; i++) {
+        const Balances__V1__Balance *balance = answer->data[i];
+        switch (balance->kind_case) {
+        case BALANCES__V1__BALANCE__KIND_COMMIT:
+            add_commit(view, balance->commit);
+            break;
+        case BALANCES__V1__BALANCE__KIND_CREDIT:
+            add_credit(view, balance->credit);
+            break;
+        case BALANCES__V1__BALANCE__KIND_ACCOUNT_BALANCE:
+            add_account_balance(view, balance->account_balance);
+            break;
+        default: /* a kind that a newer server knows */
+            add_balance(view, &unknown);
+        }
+    }
+}
+
+static void add_credits(struct view *view, const ProtobufCMessage *message)
+{
+    const Balances__V1__ListCreditsResponse *answer =
+        (const Balances__V1__ListCreditsResponse *)message;
+    for (size_t i = 0; i < answer->n_data; i++)
+        add_credit(view, answer->data[i]);
+}
+
+static void add_commits(struct view *view, const ProtobufCMessage *message)
+{
+    const Balances__V1__ListCommitsResponse *answer =
+        (const Balances__V1__ListCommitsResponse *)message;
+    for (size_t i = 0; i < answer->n_data; i++)
+        add_commit(view, answer->data[i]);
+}
+
+static void add_net(struct view *view, const ProtobufCMessage *message)
+{
+    const Balances__V1__GetNetBalanceResponse *answer =
+        (const Balances__V1__GetNetBalanceResponse *)message;
+    table_add(view->table, answer->balance);
+    table_add(view->table, answer->credit_type_id);
+}
+
+static void add_ledger(struct view *view, const ProtobufCMessage *message)
+{
+    const Balances__V1__ListLedgerEntriesResponse *answer =
+        (const Balances__V1__ListLedgerEntriesResponse *)message;
+    for (size_t i = 0; i < answer->n_data; i++)
+        add_ledger_entry(view->table, answer->data[i]);
+}
+
+const struct view_kind view_balances = {balance_columns, COUNT(balance_columns), "balances",
+                                        add_balances};
+const struct view_kind view_credits = {balance_columns, COUNT(balance_columns), "credits",
+                                       add_credits};
+const struct view_kind view_commits = {balance_columns, COUNT(balance_columns), "commits",
+                                       add_commits};
+const struct view_kind view_net = {net_columns, COUNT(net_columns), "net balance", add_net};
+const struct view_kind view_ledger = {ledger_columns, COUNT(ledger_columns), "ledger entries",
+                                      add_ledger};

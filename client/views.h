@@ -1,0 +1,30 @@
+/* Answers as tables: which columns each has and what stands in them. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+/* One per command. */
+struct view_kind;
+extern const struct view_kind view_balances;
+extern const struct view_kind view_credits;
+extern const struct view_kind view_commits;
+extern const struct view_kind view_net;
+extern const struct view_kind view_ledger;
+
+struct view;
+
+/* `width` as in table.h. `with_balance`: there is a column for what can be used now. */
+struct view *view_create(const struct view_kind *kind, size_t width, bool with_balance);
+/* Takes NULL. */
+void view_free(struct view *view);
+
+/* Prints one page, an answer of the view's method. */
+void view_page(struct view *view, const ProtobufCMessage *answer, FILE *out);
+/* Prints what waits for the last page: the ledgers that came with balances. */
+void view_end(struct view *view, FILE *out);
+/* What none of was found ("balances"), or NULL. */
+const char *view_missing(const struct view *view);
