@@ -1,0 +1,266 @@
+#!/usr/bin/python3
+"""Measures the server and prints one table: each row a ratio of two things that took turns in this run, the
+median of several rounds, beside the least that it has to be.
+
+    bench.py [ROW…]      all rows, or those named
+
+    miss     GetNetBalance of random customers, all answered by the database, beside pgbench running the
+             same statement there at the number of clients that suits it best
+    growth   the time that an answer takes over a ledger of 1,000,000 entries, beside one of 10
+    memory   what the server holds after a million requests
+
+The database is a private PostgreSQL with the data of data.py, under .dev/bench. It is made once and kept until
+the data or the schema changes. BALANCED_BUILD names the build (default build/release), BALANCED_PG_BIN the
+directory of the PostgreSQL programs. Whatever else the machine does at the time shows in the figures.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2]
+os.environ.setdefault("BALANCED_BUILD", str(SOURCE / "build/release"))
+sys.path.insert(0, str(SOURCE / "tests/system"))
+
+import data  # noqa: E402
+import harness  # noqa: E402
+
+ROUNDS = 5
+SECONDS = 4  # of each measurement
+CLIENTS = (1, 2, 4, 8, 16, 32, 64)
+CLIENTS_SECONDS = 2
+GROWTH_ROUNDS = 9
+GROWTH_SECONDS = 1
+REQUESTS = 1_000_000
+LISTS = 100_000  # of these
+PORTION = 100_000
+CORES = len(os.sched_getaffinity(0))
+
+NET_BALANCE = "/balances.v1.BalanceService/GetNetBalance"
+LIST_BALANCES = "/balances.v1.BalanceService/ListBalances"
+USD_CENTS = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+# ---------------------------------------------------------------------------------------------
+# The database
+
+
+class Database(harness.Postgres):
+    """The cluster with the data. It stays where it is, and is as durable as it would be in earnest."""
+
+    SETTINGS = {"fsync": "on", "full_page_writes": "on", "shared_buffers": "512MB", "max_wal_size": "2GB",
+                "max_connections": 100, "autovacuum": "off"}
+
+    def __init__(self):
+        self.bin = harness.postgres_bin()
+        self.user = harness.postgres_user()
+        self.home = SOURCE / f".dev/bench/postgres-{self.bin.parent.name}"
+        self.data = self.home / "data"
+        self.log_path = self.home / "log"
+        # A socket's path may be short only, and a checkout deep.
+        self.sockets = Path(tempfile.mkdtemp(prefix="balanced-bench-"))
+        self.settings = {**self.SETTINGS, "unix_socket_directories": self.sockets}
+        self.process = None
+        self._own(self.sockets)
+
+    def _own(self, directory):
+        if self.user:
+            os.chown(directory, self.user.pw_uid, self.user.pw_gid)
+
+    def url_of(self, database):
+        return f"postgresql:///{database}?host={self.sockets}&user=balanced"
+
+    @property
+    def url(self):
+        return self.url_of("bench")
+
+    def start_with_data(self):
+        """Starts the server, and loads the data where it is not there yet or is not what it should be."""
+        loaded = self.home / "loaded"
+        wanted = fingerprint()
+        if not loaded.exists() or loaded.read_text() != wanted:
+            shutil.rmtree(self.home, ignore_errors=True)
+            self.home.mkdir(parents=True)
+            self._own(self.home)
+            subprocess.run(["cp", "-a", self._template(), self.data], check=True)
+            self.start()
+            with closing(self.connect(self.url_of("postgres"))) as connection:
+                connection.autocommit = True
+                connection.cursor().execute("CREATE DATABASE bench")
+            harness.balanced("migrate", database_url=self.url)
+            data.load(lambda: self.connect(self.url))
+            loaded.write_text(wanted)
+        else:
+            self.start()
+
+    def close(self):
+        self.stop()
+        shutil.rmtree(self.sockets, ignore_errors=True)
+
+
+def fingerprint():
+    """Of all that decides what is in the database."""
+    files = [Path(data.__file__), *sorted((SOURCE / "sql/schema").glob("*.sql"))]
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
+
+
+# ---------------------------------------------------------------------------------------------
+# What is measured
+
+
+class Bench:
+    """The server under load, and what it is compared with."""
+
+    def __init__(self, database, scratch):
+        self.database = database
+        self.scratch = scratch
+        self.server = harness.Server(database_url=database.url, log_level="warn")
+        self.resident_at_start = self.server.resident_kib / 1024
+        self.requests = 0  # that the server has answered
+
+    def bodies(self, name, numbers, fields=b""):
+        """A file of requests, one for each customer: field 1, the customer's id, then `fields`."""
+        path = self.scratch / name
+        messages = (b"\x0a\x24" + data.customer_id(n).encode() + fields for n in numbers)
+        path.write_bytes(b"".join(b"\0" + len(m).to_bytes(4, "big") + m for m in messages))
+        return path
+
+    def load(self, method, bodies, *options):
+        """Loads the server as `options` say. Returns what the generator saw; no call may fail."""
+        host, port = self.server.address.rsplit(":", 1)
+        program = harness.BUILD / "tests/bench/load"
+        done = subprocess.run([program, *map(str, options), host, port, method, bodies],
+                              stdout=subprocess.PIPE, check=False)
+        if done.returncode:
+            raise SystemExit(f"calls failed: {done.stdout.decode()}\n{self.server.log}")
+        seen = json.loads(done.stdout)
+        self.requests += seen["requests"]
+        return seen
+
+    def pgbench(self, script, clients, seconds):
+        """Statements per second, by as many clients, with the settings that the server's sessions have."""
+        settings = "-csearch_path=balances -cplan_cache_mode=force_generic_plan -cjit=off"
+        done = subprocess.run(
+            [self.database.bin / "pgbench", "-n", "-M", "prepared", "-f", script, "-c", str(clients),
+             "-j", str(min(clients, CORES)), "-T", str(seconds), "-D", f"credit_type={USD_CENTS}",
+             "-D", "now=2025-01-01 00:00:00Z", "-D", "fields=false",
+             "-h", self.database.sockets, "-U", "balanced", "bench"],
+            env={**os.environ, "PGOPTIONS": settings}, capture_output=True, text=True, check=False)
+        figure = re.search(r"tps = ([\d.]+) \(without initial", done.stdout)
+        if done.returncode or not figure:
+            raise SystemExit(f"pgbench failed: {done.stderr}")
+        return float(figure.group(1))
+
+
+class Row:
+    """A line of the table. `good` is whether the figure is what it has to be."""
+
+    def __init__(self, name, what, seen, figure, bound, good):
+        self.cells = (name, what, seen, figure, bound, "PASS" if good else "below")
+
+
+def all_customers():
+    return range(data.FIRST_NUMBER, data.FIRST_NUMBER + data.CUSTOMERS)
+
+
+def net_balance_script(scratch):
+    """The server's own statement with pgbench's variables for its parameters. Those that change are numbers,
+    so the customer's id is put together in the statement."""
+    text = (SOURCE / "sql/queries/net_balance.sql").read_text()
+    variables = {"1": f"('{data.CUSTOMER_PREFIX}' || :customer)::uuid", "2": ":now", "3": ":credit_type",
+                 "4": ":fields"}
+    text = re.sub(r"^ *--.*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\$(\d)", lambda parameter: variables[parameter[1]], text)
+    path = scratch / "net_balance.pgbench"
+    last = data.FIRST_NUMBER + data.CUSTOMERS - 1
+    path.write_text(f"\\set customer random({data.FIRST_NUMBER}, {last})\n{text.rstrip()};\n")
+    return path
+
+
+def miss(bench):
+    bodies = bench.bodies("everybody", all_customers())
+    script = net_balance_script(bench.scratch)
+    say("miss: looking for pgbench's best number of clients")
+    rates = [(bench.pgbench(script, clients, CLIENTS_SECONDS), clients) for clients in 2 * CLIENTS]
+    _, clients = max(rates)
+    bench.load(NET_BALANCE, bodies, "--seconds", CLIENTS_SECONDS)
+    rounds = []
+    for nr in range(ROUNDS):
+        say(f"miss: round {nr + 1} of {ROUNDS}")
+        ours = bench.load(NET_BALANCE, bodies, "--seconds", SECONDS)["per_second"]
+        rounds.append((ours, bench.pgbench(script, clients, SECONDS)))
+    ours, theirs = (statistics.median(column) for column in zip(*rounds))
+    ratio = statistics.median(our / their for our, their in rounds)
+    yield Row("miss", f"GetNetBalance, cache off ÷ pgbench -M prepared -c {clients}",
+              f"{ours:,.0f}/s ÷ {theirs:,.0f}/s", f"{ratio:.2f}", "≥ 1.00", ratio >= 1)
+
+
+def growth(bench):
+    for method, fields in ((NET_BALANCE, b""), (LIST_BALANCES, b"\x48\x01\x30\x01")):  # with balance, all scopes
+        name = method.rpartition("/")[2]
+        say(f"growth: {name}")
+        long, short = (bench.bodies(f"{name}-{number}", [number], fields)
+                       for number in (data.LONG_NUMBER, data.SHORT_NUMBER))
+        alone = ("--connections", 1, "--streams", 1, "--seconds", GROWTH_SECONDS)
+        rounds = [[bench.load(method, bodies, *alone)["p50_us"] for bodies in (long, short)]
+                  for _ in range(GROWTH_ROUNDS)]
+        ours, theirs = (statistics.median(column) for column in zip(*rounds))
+        ratio = statistics.median(our / their for our, their in rounds)
+        yield Row("growth", f"{name}, cache off: {data.LONG_LEDGER:,} entries ÷ {data.SHORT_LEDGER}",
+                  f"{ours:,.0f} µs ÷ {theirs:,.0f} µs", f"{ratio:.2f}", "≤ 1.10", ratio <= 1.1)
+
+
+def memory(bench):
+    net = bench.bodies("everybody", all_customers())
+    lists = bench.bodies("everybody's", all_customers(), b"\x48\x01\x40\x01\x30\x01")  # ledgers too
+    bench.load(LIST_BALANCES, lists, "--requests", LISTS, "--seconds", 600)
+    while bench.requests < REQUESTS:
+        say(f"memory: {bench.requests:,} of {REQUESTS:,} requests")
+        bench.load(NET_BALANCE, net, "--requests", min(PORTION, REQUESTS - bench.requests), "--seconds", 600)
+    resident = bench.server.resident_kib / 1024
+    yield Row("memory", f"resident set after {bench.requests:,} requests",
+              f"{bench.resident_at_start:.1f} MB at its start", f"{resident:.1f} MB", "≤ 48 MB", resident <= 48)
+
+
+# ---------------------------------------------------------------------------------------------
+# The table
+
+
+def print_table(rows):
+    table = [("row", "what", "measured", "figure", "floor", ""), *(row.cells for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    for cells in table:
+        name, what, seen, figure, bound, verdict = cells
+        print(f"{name:<{widths[0]}}  {what:<{widths[1]}}  {seen:>{widths[2]}}  {figure:>{widths[3]}}  "
+              f"{bound:<{widths[4]}}  {verdict}".rstrip())
+
+
+def main():
+    rows = {"miss": miss, "growth": growth, "memory": memory}
+    names = sys.argv[1:] or list(rows)
+    if not set(names) <= set(rows):
+        raise SystemExit(f"usage: bench.py [{'|'.join(rows)}]…")
+    with closing(Database()) as database, tempfile.TemporaryDirectory(prefix="balanced-bench-") as scratch:
+        database.start_with_data()
+        bench = Bench(database, Path(scratch))
+        try:
+            results = [row for name in names for row in rows[name](bench)]
+        finally:
+            bench.server.kill()
+    print_table(results)
+
+
+if __name__ == "__main__":
+    main()

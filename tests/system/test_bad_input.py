@@ -1,0 +1,664 @@
+"""What no well-behaved client sends, to every method: wrong values, wrong bytes, wrong calls.
+
+Every refusal has the exact code, an ErrorInfo and, where fields are wrong, a BadRequest that names all of
+them; its trailers stay below the 8 KiB that clients may refuse; and the server serves on. The descriptors
+of the protocol say which fields there are, so a new method or field is tested by being there.
+"""
+
+import contextlib
+import gzip
+import random
+import re
+import socket
+import struct
+
+import grpc
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+
+import harness
+import http2
+import world
+from world import CREDIT, USD
+
+SERVICE = "/balances.v1.BalanceService/"
+METHODS = ["ListBalances", "ListCredits", "ListCommits", "GetNetBalance", "ListLedgerEntries"]
+PAGE_MAX = {"ListLedgerEntries": 1000}  # others: 25
+TRAILERS_MAX = 8 * 1024
+REQUEST_BYTES_MAX = 64 * 1024
+FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799
+
+
+@pytest.fixture(scope="module")
+def here(postgres):
+    with world.served(postgres) as served:
+        served.ada = served.customer()
+        served.credit = served.ada.balance(CREDIT, fields={"a": "ä"})
+        served.credit.segment("5", served.day(-1), served.day(1))
+        served.flush()
+        yield served
+
+
+@pytest.fixture(autouse=True)
+def alive(here):
+    """After every test the server answers as it did before."""
+    yield
+    assert here.call("GetNetBalance", here.ada).balance == "5"
+    assert here.server.process.poll() is None
+
+
+@pytest.fixture(params=METHODS)
+def method(request):
+    return request.param
+
+
+def request_of(method):
+    return harness.messages().method(method).input_type
+
+
+@contextlib.contextmanager
+def refused(code, reason):
+    """The block fails so, with trailers that any client takes."""
+    trailers = []
+
+    @contextlib.contextmanager
+    def watch():
+        try:
+            yield
+        except grpc.RpcError as error:
+            trailers.extend(error.trailing_metadata() or ())
+            trailers.append(("grpc-message", error.details()))
+            raise
+
+    with harness.fails(code, reason) as error, watch():
+        yield error
+    assert error.details["ErrorInfo"].domain == "balances"
+    assert error.message
+    # As on the wire: binary values in base64, others perhaps with each byte escaped.
+    size = sum(32 + len(key) + (len(value) * 4 // 3 if key.endswith("-bin") else 3 * len(value.encode()))
+               for key, value in trailers)
+    assert size < TRAILERS_MAX
+
+
+@contextlib.contextmanager
+def invalid(*fields):
+    """The block fails because of these fields, all of them and no others."""
+    with refused("INVALID_ARGUMENT", "INVALID_REQUEST") as error:
+        yield error
+    violations = error.details["BadRequest"].field_violations
+    assert sorted(v.field for v in violations) == sorted(fields)
+    assert all(v.description for v in violations)
+    assert violations[0].field in error.message
+
+
+def call(here, method, **fields):
+    return here.client.call(method, **{"customer_id": here.ada.id, **fields})
+
+
+# Values ----------------------------------------------------------------------------------------------
+
+
+BAD_IDS = [
+    "x", USD.upper(), f"{{{USD}}}", f"urn:uuid:{USD}", USD.replace("-", ""), USD[:-1], USD + "0",
+    f" {USD}", f"{USD} ", f"{USD}\n", USD[:-1] + "g", USD[:-1] + "\u0665", USD.replace("-", "_"),
+    USD.replace("-", "\u2010"), "2714e4834ff1-48e4-9e25-ac73-2e8f24f2", "-" * 36, "0" * 36, "1", "null",
+    "' OR 1=1 --", "é" * 18, "x" * 60000]
+
+ID_FIELDS = [
+    *[(method, "customer_id") for method in METHODS], ("ListBalances", "id"), ("ListCredits", "credit_id"),
+    ("ListCommits", "commit_id"), ("GetNetBalance", "credit_type_id"), ("ListLedgerEntries", "balance_id")]
+
+
+@pytest.mark.parametrize("method, field", ID_FIELDS)
+def test_id_that_is_no_canonical_uuid_is_refused(here, method, field):
+    for bad in BAD_IDS:
+        with invalid(field):
+            call(here, method, **{field: bad})
+
+
+def test_id_in_a_filter_that_is_no_canonical_uuid_is_refused(here):
+    for bad in ["", *BAD_IDS]:
+        with invalid("filters[1].ids[2]"):
+            call(here, "GetNetBalance", filters=[{}, {"ids": [USD, USD, bad, USD]}])
+
+
+def test_missing_customer_is_refused(here, method):
+    for request in ({}, {"customer_id": ""}):
+        with invalid("customer_id") as error:
+            here.client.call(method, **request)
+        assert error.message == "customer_id is required"
+
+
+def timestamps(method):
+    return [f.name for f in request_of(method).fields
+            if f.message_type and f.message_type.full_name == "google.protobuf.Timestamp"]
+
+
+def test_instant_out_of_range_is_refused(here, method):
+    for field in timestamps(method):
+        for seconds, nanos in ((FIRST_SECOND - 1, 0), (LAST_SECOND + 1, 0), (2**63 - 1, 0), (-2**63, 0), (0, -1),
+                               (0, 10**9), (0, 2**31 - 1), (0, -2**31), (LAST_SECOND, 10**9), (2**63 - 1, -1)):
+            with invalid(field):
+                call(here, method, **{field: {"seconds": seconds, "nanos": nanos}})
+        for seconds, nanos in ((FIRST_SECOND, 0), (LAST_SECOND, 999999999), (0, 1), (-1, 999999999)):
+            call(here, method, **{field: {"seconds": seconds, "nanos": nanos}})
+
+
+def test_limit_out_of_range_is_refused(here, method):
+    most = PAGE_MAX.get(method, 25)
+    if "limit" not in request_of(method).fields_by_name:
+        return
+    for limit in (-1, most + 1, 2**31 - 1, -2**31):
+        with invalid("limit"):
+            call(here, method, limit=limit)
+    for limit in (0, 1, most):
+        call(here, method, limit=limit)
+
+
+@pytest.mark.parametrize("method, field, fields, bad", [
+    ("GetNetBalance", "filters[0].balance_types[1]", lambda n: {"filters": [{"balance_types": [1, n]}]},
+     (0, 5, 99, -1, 2**31 - 1, -2**31)),
+    ("GetNetBalance", "invoice_inclusion_mode", lambda n: {"invoice_inclusion_mode": n},
+     (3, 99, -1, 2**31 - 1)),
+    ("ListLedgerEntries", "types[1]", lambda n: {"types": [1, n]}, (0, 9, 10, 19, 20, 29, 30, 36, 99, -1, -2**31)),
+])
+def test_unknown_number_of_an_enum_is_refused(here, method, field, fields, bad):
+    for number in bad:
+        with invalid(field):
+            call(here, method, **fields(number))
+
+
+def test_too_many_filters_and_types_are_refused(here):
+    for filters in ([{}] * 65, [{}] * 5000, [{"ids": [USD] * 600}, {"ids": [USD] * 401}],
+                    [{"balance_types": [1] * 1001}], [{"custom_fields": {str(n): "" for n in range(1001)}}]):
+        with invalid("filters"):
+            call(here, "GetNetBalance", filters=filters)
+    with invalid("types"):
+        call(here, "ListLedgerEntries", types=[1] * 30)
+
+
+def test_foreign_tokens_are_refused(here, method):
+    with invalid("consistency.at_least_as_fresh"):
+        call(here, method, consistency={"at_least_as_fresh": "x"})
+    if "next_page" in request_of(method).fields_by_name:
+        with invalid("next_page"):
+            call(here, method, next_page="x")
+
+
+def test_all_wrong_fields_are_named_at_once(here, method):
+    names = request_of(method).fields_by_name
+    wrong = {"customer_id": "x", "consistency": {"at_least_as_fresh": "x"}}
+    for name, value in {"id": "x", "credit_id": "x", "commit_id": "x", "balance_id": "x", "credit_type_id": "x",
+                        "limit": -1, "next_page": "x", "invoice_inclusion_mode": 9}.items():
+        if name in names:
+            wrong[name] = value
+    wrong.update({name: {"nanos": -1} for name in timestamps(method)})
+    due = {*wrong} - {"consistency"} | {"consistency.at_least_as_fresh"}
+    if "filters" in names:
+        wrong["filters"] = [{"ids": ["x"]}, {"balance_types": [0, 2]}]
+        due |= {"filters[0].ids[0]", "filters[1].balance_types[0]"}
+    if "types" in names:
+        wrong["types"] = [0]
+        due.add("types[0]")
+    with invalid(*due):
+        here.client.call(method, **wrong)
+
+
+def test_no_more_wrong_fields_are_named_than_trailers_hold(here):
+    filters = [{"ids": ["x" * 100] * 500, "balance_types": [-2**31] * 30}]
+    with refused("INVALID_ARGUMENT", "INVALID_REQUEST") as error:
+        call(here, "GetNetBalance", filters=filters)
+    assert len(error.details["BadRequest"].field_violations) == 16
+
+
+def test_wrong_fields_come_before_what_does_not_exist(here, method):
+    with invalid("consistency.at_least_as_fresh"):
+        call(here, method, customer_id=USD, consistency={"at_least_as_fresh": "x"})
+
+
+# Bytes -----------------------------------------------------------------------------------------------
+
+
+def varint(number):
+    out = bytearray()
+    number &= 2**64 - 1
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def tag(number, wire_type):
+    return varint(number << 3 | wire_type)
+
+
+def length_delimited(number, payload):
+    return tag(number, 2) + varint(len(payload)) + payload
+
+
+def payload_of(wire_type):
+    return {0: b"\x01", 1: b"\0" * 8, 2: b"\x03abc", 3: b"\x08\x01", 4: b"", 5: b"\0" * 4,
+            6: b"\x01", 7: b"\x01"}[wire_type]
+
+
+def raw(here, method, payload):
+    return here.client.raw(SERVICE + method, payload)
+
+
+def whole(here, method):
+    """A request with every field filled in, as bytes."""
+    descriptor = request_of(method)
+    request = harness.messages()[descriptor.full_name](customer_id=here.ada.id)
+    for field in descriptor.fields:
+        if field.name in ("customer_id", "next_page"):
+            continue
+        if field.name == "consistency":
+            request.consistency.fully_consistent = True
+        elif field.name == "filters":
+            request.filters.add(balance_types=[1, 3], ids=[here.credit.id], custom_fields={"a": "ä", "": ""})
+        elif field.name == "types":
+            request.types.extend([21, 28])
+        elif field.message_type:
+            getattr(request, field.name).seconds = 10**9
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            setattr(request, field.name, USD)
+        else:
+            setattr(request, field.name, 1)
+    return request.SerializeToString()
+
+
+def strings(descriptor, path=()):
+    """The path of every text in a request, those in nested messages included."""
+    for field in descriptor.fields:
+        if field.type == FieldDescriptor.TYPE_STRING:
+            yield (*path, field)
+        elif field.message_type:
+            yield from strings(field.message_type, (*path, field))
+
+
+def at_path(path, payload):
+    for field in reversed(path):
+        payload = length_delimited(field.number, payload)
+    return payload
+
+
+def test_text_that_is_not_utf8_or_has_a_zero_byte_is_refused(here, method):
+    texts = list(strings(request_of(method)))
+    assert len(texts) >= 3
+    for path in texts:
+        name = ".".join(field.name for field in path)
+        for bad in (b"\xff", b"a\x80", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82",
+                    b"\xf8\x88\x80\x80\x80", b"\0", b"a\0b", USD.encode() + b"\0"):
+            with invalid(name):
+                raw(here, method, at_path(path, bad))
+
+
+def test_few_unknown_fields_are_ignored(here, method):
+    known = whole(here, method)
+    due = raw(here, method, known)
+    extra = b"".join(tag(1000 + n, wire_type) + payload_of(wire_type)
+                     for n in range(16) for wire_type in (0, 1, 2, 5))
+    assert raw(here, method, known + extra) == due
+    assert raw(here, method, extra + known) == due
+    assert raw(here, method, known + length_delimited(2**29 - 1, b"\xff\0" * 5000)) == due
+
+
+def test_many_unknown_fields_are_refused(here, method):
+    known = whole(here, method)
+    for count in (65, 3000):
+        with refused("INVALID_ARGUMENT", "INVALID_REQUEST"):
+            raw(here, method, known + (tag(1000, 0) + b"\x01") * count)
+
+
+def test_many_unknown_fields_in_a_nested_message_are_refused(here):
+    inside = (tag(1000, 0) + b"\x01") * 3000
+    with refused("INVALID_ARGUMENT", "INVALID_REQUEST"):
+        raw(here, "GetNetBalance", whole(here, "GetNetBalance") + length_delimited(3, inside))
+
+
+def test_groups_are_refused(here, method):
+    known = whole(here, method)
+    numbers = [f.number for f in request_of(method).fields]
+    for number in [*numbers, 1000]:
+        for bad in (tag(number, 3) + tag(number, 4), tag(number, 4), tag(number, 3),
+                    tag(number, 3) * 20000, (tag(number, 3) + b"\x08\x01") * 1000):
+            with refused("INVALID_ARGUMENT", "INVALID_REQUEST"):
+                raw(here, method, known + bad)
+
+
+def test_other_wire_type_of_a_known_field_is_refused(here, method):
+    own = {FieldDescriptor.TYPE_STRING: 2, FieldDescriptor.TYPE_MESSAGE: 2}
+    for field in request_of(method).fields:
+        for wire_type in {0, 1, 2, 5, 6, 7} - {own.get(field.type, 0)}:
+            if wire_type == 2 and field.label == FieldDescriptor.LABEL_REPEATED:
+                continue  # packed
+            with invalid(field.name):
+                raw(here, method, tag(field.number, wire_type) + payload_of(wire_type))
+
+
+@pytest.mark.parametrize("bad", [
+    b"\0", b"\0\0", tag(0, 0) + b"\x01", tag(0, 2) + b"\0", varint(2**29 << 3) + b"\x01", b"\xff" * 11, b"\x80",
+    b"\xff" * 9 + b"\x7f", b"\x0a", b"\x0a\xff\xff\xff\xff\x0f", b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+    b"\x0a\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", b"\x0a" + b"\x80" * 60000, b"{\"customer_id\": \"x\"}",
+    b"\x1f\x8b\x08\x00"], ids=lambda bad: bad[:12].hex())
+def test_bytes_that_are_no_message_are_refused(here, method, bad):
+    with refused("INVALID_ARGUMENT", "INVALID_REQUEST"):
+        raw(here, method, bad)
+
+
+def test_request_cut_anywhere_is_refused_or_shorter(here, method):
+    """A cut between two fields leaves a request; any other must not be taken for one."""
+    known = whole(here, method)
+    for n in range(len(known)):
+        try:
+            raw(here, method, known[:n])
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.INVALID_ARGUMENT, (n, error)
+            assert harness.error_of(error).details["ErrorInfo"].reason == "INVALID_REQUEST"
+
+
+def test_deep_nesting_does_not_matter(here, method):
+    """Nothing in a request nests, so what is nested is unknown, or the text of a known field."""
+    known = whole(here, method)
+    nested = b""
+    while len(nested) < 30000:
+        nested = length_delimited(3, nested)
+    assert raw(here, method, known + length_delimited(1000, nested)) == raw(here, method, known)
+    for field in request_of(method).fields:
+        if field.message_type:
+            with contextlib.suppress(grpc.RpcError):
+                raw(here, method, length_delimited(field.number, nested))
+
+
+def test_empty_fields_and_their_repetition(here, method):
+    """The last of several values counts, as protocol buffers have it."""
+    known = whole(here, method)
+    twice = length_delimited(1, b"x") + known
+    assert raw(here, method, twice) == raw(here, method, known)
+    with invalid("customer_id"):
+        raw(here, method, known + length_delimited(1, b""))
+
+
+def test_last_value_of_a_repeated_key_counts(here):
+    descriptor = harness.messages().BalanceFilter.DESCRIPTOR.fields_by_name["custom_fields"]
+
+    def net(*values):
+        pairs = b"".join(length_delimited(descriptor.number, length_delimited(1, b"a") + length_delimited(2, v))
+                         for v in values)
+        answer = raw(here, "GetNetBalance", length_delimited(1, here.ada.id.encode()) + length_delimited(3, pairs))
+        return harness.messages().GetNetBalanceResponse.FromString(answer).balance
+
+    assert net("ä".encode()) == net(b"b", "ä".encode()) == net(b"", b"b", "ä".encode()) == "5"
+    assert net("ä".encode(), b"b") == net("ä".encode(), b"") == "0"
+
+
+def test_oversized_request_is_refused(here, method):
+    def padded(size):
+        known = whole(here, method)
+        room = size - len(known)
+        padding = length_delimited(1000, b"x" * (room - 5))
+        return known + padding.ljust(room, b"x") if len(padding) == room else known + length_delimited(
+            1000, b"x" * (2 * room - 5 - len(padding)))
+
+    assert len(padded(REQUEST_BYTES_MAX)) == REQUEST_BYTES_MAX
+    assert raw(here, method, padded(REQUEST_BYTES_MAX))
+    for size in (REQUEST_BYTES_MAX + 1, 1024 * 1024, 5 * 1024 * 1024):
+        with harness.fails("RESOURCE_EXHAUSTED"):  # by gRPC itself, which knows no ErrorInfo
+            raw(here, method, padded(size))
+
+
+def test_random_bytes_are_answered(here, method):
+    """Requests with a few bytes changed, moved, doubled or taken out: any answer but a failure of ours."""
+    rng = world.seeded()
+    known = whole(here, method)
+    allowed = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
+    answered = 0
+    for _ in range(1000):
+        bad = bytearray(known)
+        for _ in range(rng.choice([1, 1, 2, 5])):
+            at, to = sorted(rng.randrange(len(bad) + 1) for _ in range(2))
+            change = rng.randrange(4)
+            if change == 0 and at < len(bad):
+                bad[at] = rng.randrange(256)
+            elif change == 1:
+                bad[at:at] = rng.randbytes(rng.choice([1, 4, 40]))
+            elif change == 2:
+                bad[at:min(to, at + 20)] = b""
+            else:
+                bad[to:to] = bad[at:at + 50]
+        try:
+            raw(here, method, bytes(bad))
+            answered += 1
+        except grpc.RpcError as error:
+            assert error.code() in allowed, (bytes(bad).hex(), error)
+            harness.error_of(error)
+    print(f"{answered} of 1000 were valid")
+
+
+# Calls -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [
+    "/balances.v1.BalanceService/Nothing", "/balances.v1.BalanceService/", "/balances.v1.BalanceService/listBalances",
+    "/balances.v1.BalanceService/ListBalances/", "/balances.v1.balanceservice/ListBalances",
+    "/balances.v2.BalanceService/ListBalances", "/BalanceService/ListBalances", "/balances.v1.LedgerService/DrawDown",
+    "/grpc.health.v1.Health/Nothing", "/grpc.health.v1.Health/check", "/x", "/x/y/z", "//", "/",
+    "/" + "x" * 3000, "/a b/c", "/\u00e9/\u20ac"])
+def test_unknown_method_is_unimplemented(here, path):
+    with refused("UNIMPLEMENTED", "UNIMPLEMENTED") as error:
+        here.client.raw(path, b"")
+    assert error.message.startswith("there is no method /")
+    with refused("UNIMPLEMENTED", "UNIMPLEMENTED"):
+        here.client.raw(path, b"\xff" * 1000)
+
+
+def test_every_other_service_of_the_contract_is_unimplemented_or_served(here):
+    """None of them hangs or crashes, whatever is there by now."""
+    for name, service in harness.messages().services.items():
+        for rpc in service.methods:
+            try:
+                here.client.channel.unary_stream(f"/{name}/{rpc.name}")(b"\xff", timeout=10).next()
+            except (grpc.RpcError, StopIteration) as error:
+                assert error.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.INVALID_ARGUMENT), name
+
+
+def test_call_without_a_message_is_refused(here, method):
+    call = here.client.channel.stream_unary(SERVICE + method)
+    with refused("INVALID_ARGUMENT", "INVALID_REQUEST"):
+        call(iter(()), timeout=harness.PATIENCE_S)
+
+
+def test_second_message_of_a_call_changes_nothing(here, method):
+    known = whole(here, method)
+    call = here.client.channel.stream_unary(SERVICE + method)
+    assert call(iter([known, b"\xff" * 100]), timeout=harness.PATIENCE_S) == raw(here, method, known)
+
+
+def test_metadata_beyond_its_limit_is_refused(here):
+    for metadata in ([("x-large", "x" * 9000)], [(f"x-{n}", "x" * 100) for n in range(100)]):
+        client = here.server.client()  # gRPC may close a connection that brought this
+        with harness.fails("RESOURCE_EXHAUSTED"):
+            client.call("GetNetBalance", customer_id=here.ada.id, metadata=metadata)
+
+
+def test_metadata_that_nobody_asked_for_is_ignored(here):
+    metadata = [("x-bin", b"\0\xff"), ("authorization", "Bearer x"), ("x-empty", ""), ("traceparent", "x")]
+    assert here.client.call("GetNetBalance", customer_id=here.ada.id, metadata=metadata).balance == "5"
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_compressed_request_is_refused(here, method, compression):
+    known = whole(here, method) + length_delimited(1000, b"x" * 20000)
+    call = here.client.channel.unary_unary(SERVICE + method)
+    with harness.fails("UNIMPLEMENTED"):
+        call(known, timeout=harness.PATIENCE_S, compression=compression)
+
+
+# Frames ----------------------------------------------------------------------------------------------
+
+
+class Frames:
+    """One HTTP/2 connection, by hand: several calls, and each frame of them as the test wants it."""
+
+    def __init__(self, server):
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=harness.PATIENCE_S)
+        self.socket.sendall(http2.PREFACE)
+        self.send(http2.SETTINGS, 0, 0, b"")
+        self.received = self.seen = b""
+
+    def send(self, *frame):
+        self.socket.sendall(http2.frame(*frame))
+
+    def headers(self, path, *more, stream=1, end=False):
+        fields = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "x"),
+                  ("te", "trailers"), ("content-type", "application/grpc"), *more]
+        self.send(http2.HEADERS, http2.END_HEADERS | (http2.END_STREAM if end else 0), stream,
+                  b"".join(http2.field(*field) for field in fields))
+
+    def data(self, payload, stream=1):
+        for at in range(0, max(len(payload), 1), 16384):
+            last = at + 16384 >= len(payload)
+            self.send(http2.DATA, http2.END_STREAM if last else 0, stream, payload[at:at + 16384])
+
+    def _read(self, count):
+        while len(self.received) < count:
+            more = self.socket.recv(65536)
+            if not more:
+                raise EOFError
+            self.received += more
+        taken, self.received = self.received[:count], self.received[count:]
+        return taken
+
+    def status(self, stream=1):
+        """The number of the status that a stream ends with: None where it, or the connection, is cut off.
+
+        The library writes its headers in plain text, with the name where it comes for the first time."""
+        self.seen = b""
+        try:
+            while True:
+                head = self._read(9)
+                payload = self._read(int.from_bytes(head[:3], "big"))
+                kind, flags, number = head[3], head[4], int.from_bytes(head[5:], "big")
+                if kind == http2.SETTINGS and not flags & http2.ACK:
+                    self.send(http2.SETTINGS, http2.ACK, 0, b"")
+                elif kind == http2.PING and not flags & http2.ACK:
+                    self.send(http2.PING, http2.ACK, 0, payload)
+                elif kind == http2.GOAWAY or (kind == http2.RST_STREAM and number == stream):
+                    return None
+                elif kind == http2.HEADERS and number == stream:
+                    self.seen += payload
+                    if flags & http2.END_STREAM:
+                        return int(re.search(rb"grpc-status[\x01\x02](\d+)", self.seen).group(1))
+        except (EOFError, ConnectionError):
+            return None
+
+    def close(self):
+        self.socket.close()
+
+
+@pytest.fixture
+def frames(here):
+    connection = Frames(here.server)
+    yield connection
+    connection.close()
+
+
+def message(payload, flag=0, length=None):
+    return bytes([flag]) + struct.pack(">I", len(payload) if length is None else length) + payload
+
+
+def path_of(method):
+    return (SERVICE + method).encode()
+
+
+def test_frames_written_by_hand_are_answered(here, frames):
+    """The control for the tests below."""
+    frames.headers(path_of("GetNetBalance"))
+    frames.data(message(whole(here, "GetNetBalance")))
+    assert frames.status() == 0
+
+
+def test_call_that_ends_before_its_message_does(here, frames, method):
+    known = whole(here, method)
+    frames.headers(path_of(method))
+    frames.data(message(known, length=len(known) + 1))
+    assert frames.status() != 0
+
+
+@pytest.mark.parametrize("body", [b"", b"\0", b"\0\0\0\0", b"\0\0\0\0\x05"])
+def test_call_without_a_whole_message(frames, method, body):
+    frames.headers(path_of(method))
+    frames.data(body)
+    assert frames.status() != 0
+
+
+def test_headers_that_end_the_call(frames, method):
+    frames.headers(path_of(method), end=True)
+    assert frames.status() == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+
+
+@pytest.fixture(scope="module")
+def bomb(here):
+    """A request that would be 20 MiB long."""
+    return gzip.compress(whole(here, "ListBalances") + length_delimited(1000, bytes(20 * 2**20)), 1)
+
+
+@pytest.mark.parametrize("headers", [[], *([(b"grpc-encoding", e)] for e in (
+    b"identity", b"gzip", b"deflate", b"snappy", b""))], ids=str)
+@pytest.mark.parametrize("flag", [1, 2, 0x80, 0xFF])
+def test_nothing_is_decompressed(here, frames, bomb, flag, headers):
+    """Where the library does not refuse the flag, the bytes are what they are: no request."""
+    before = here.server.resident_kib
+    frames.headers(path_of("ListBalances"), *headers)
+    frames.data(message(bomb, flag))
+    assert frames.status() != 0
+    assert here.server.resident_kib - before < 16 * 1024
+
+
+@pytest.mark.parametrize("length", [REQUEST_BYTES_MAX + 1, 2**31, 2**32 - 1])
+def test_message_that_announces_too_much(frames, method, length):
+    frames.headers(path_of(method))
+    frames.data(message(b"x", length=length))
+    assert frames.status() != 0
+
+
+@pytest.mark.parametrize("path", [b"/\xff\xfe/x", b"/x\xe2\x82", b"", b"x", b"*", b"/" + b"\xc3\xa9" * 1000])
+def test_path_that_is_no_text(frames, path):
+    frames.headers(path)
+    frames.data(message(b""))
+    assert frames.status() == grpc.StatusCode.UNIMPLEMENTED.value[0]
+    # The message is text all the same: nothing in it had to be escaped.
+    assert re.search(rb"grpc-message.[^%]*there is no method [^%]*$", frames.seen.split(b"grpc-status-details")[0],
+                     re.DOTALL)
+
+
+@pytest.mark.parametrize("header", [
+    (b"content-type", b"text/html"), (b"content-type", b"application/json"), (b"grpc-timeout", b"soon"),
+    (b"grpc-timeout", b"999999999S"), (b"grpc-timeout", b"-1S"), (b"grpc-encoding", b""), (b"x-bin", b"!!!")])
+def test_header_that_means_nothing_is_answered(here, frames, header):
+    frames.headers(path_of("GetNetBalance"), header)
+    with contextlib.suppress(ConnectionError):
+        frames.data(message(whole(here, "GetNetBalance")))
+    frames.status()
+
+
+def test_stream_that_is_reset_in_the_middle(here, frames, method):
+    for stream in range(1, 99, 2):
+        frames.headers(path_of(method), stream=stream)
+        frames.send(http2.DATA, 0, stream, message(whole(here, method))[:7])
+        frames.send(http2.RST_STREAM, 0, stream, struct.pack(">I", 8))
+    frames.headers(path_of(method), stream=101)
+    frames.data(message(whole(here, method)), stream=101)
+    assert frames.status(101) == 0
+
+
+def test_random_frames_are_survived(here):
+    rng = world.seeded()
+    for _ in range(60):
+        connection = Frames(here.server)
+        with contextlib.suppress(ConnectionError):
+            connection.headers(path_of(rng.choice(METHODS)))
+            for _ in range(rng.randrange(4)):
+                payload = random.Random(rng.random()).randbytes(rng.choice([0, 4, 5, 8, 100]))
+                connection.send(rng.randrange(12), rng.randrange(256), rng.choice([0, 1, 2, 3]), payload)
+        connection.close()

@@ -1,0 +1,90 @@
+"""The server built with ThreadSanitizer, under everything at once: callers, cancels, watches, a database that comes
+and goes, and a stop in the middle of it. Server.wait() fails on a report.
+
+The build is BALANCED_TSAN_BUILD, by default build/tsan; without it the tests are skipped.
+"""
+
+import os
+import random
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+
+import harness
+from faults import (CANCELLED, DEADLINE, EXHAUSTED, NET, OK, UNAVAILABLE, Load, ask, locked, new_customer,
+                    wait_connected)
+
+BUILD = Path(os.environ.get("BALANCED_TSAN_BUILD", harness.SOURCE / "build/tsan"))
+
+pytestmark = pytest.mark.skipif(not (BUILD / "server/balanced").exists(), reason="no build with ThreadSanitizer")
+
+
+@pytest.fixture
+def races(monkeypatch, database, server):
+    """Starts a server of the other build."""
+    monkeypatch.setattr(harness, "BUILD", BUILD)
+    monkeypatch.setenv("TSAN_OPTIONS", "ignore_noninstrumented_modules=1:halt_on_error=0:exitcode=66")
+    return server
+
+
+@pytest.fixture
+def customer(database):
+    return new_customer(database)
+
+
+def cancelling(client, customer, stop, rng):
+    while not stop.is_set():
+        calls = [client.future(NET, customer_id=customer) for _ in range(10)]
+        time.sleep(rng.uniform(0, 0.005))
+        for call in calls:
+            call.cancel()
+        # Not faster than the server, which all this makes slow: it is to be shaken, not to be buried.
+        ask(client, customer, timeout_s=1)
+
+
+def watching(client, stop):
+    while not stop.is_set():
+        watch = client.stream("grpc.health.v1.Health/Watch", service="readiness")
+        try:
+            next(watch)
+        except grpc.RpcError:
+            time.sleep(0.01)
+        watch.cancel()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_no_race_while_everything_happens_at_once(postgres, database, customer, races, workers):
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    one = races(workers=workers, request_timeout="500ms", stop_grace="2s")
+    wait_connected(database, 4 * workers)
+    stop = threading.Event()
+    clients = [harness.Client(one.address) for _ in range(4)]
+    threads = [threading.Thread(target=cancelling, args=(c, customer, stop, rng)) for c in clients[:2]]
+    threads += [threading.Thread(target=watching, args=(c, stop)) for c in clients[2:]]
+    with Load(one, customer) as load:
+        for thread in threads:
+            thread.start()
+        try:
+            load.wait_for(OK, 50)
+            with locked(database):
+                load.wait_for(DEADLINE, 5)
+            load.wait_for(OK, 20)
+            postgres.kill()
+            load.wait_for(UNAVAILABLE, 20)
+            postgres.start()
+            load.wait_for(OK, 50)
+        finally:
+            stop.set()
+            one.terminate()
+            code = one.wait()
+            for thread in threads:
+                thread.join(harness.PATIENCE_S)
+            for client in clients:
+                client.close()
+    assert code == 0, one.log
+    assert set(load.counts()) <= {OK, UNAVAILABLE, DEADLINE, CANCELLED, EXHAUSTED}, load.counts()

@@ -1,0 +1,240 @@
+/* Amounts: what is read, what is written, and where the range ends (design: ruling 1; domain.md A1:
+ * amounts may be fractional, and 0.8 is not 0). */
+#include "ledger_kit.h"
+
+#include <stdio.h>
+
+static const char *const largest = "99999999999999999999999999.999999999999";
+static const char *const smallest = "-99999999999999999999999999.999999999999";
+
+static void assert_reads(const char *text, const char *canonical)
+{
+    amount value;
+
+    assert_int_equal(amount_parse(bytes_text(text), &value), ERR_OK);
+    assert_amount(value, canonical);
+}
+
+static void assert_refuses(struct bytes text, enum err expected)
+{
+    amount value = 7;
+
+    assert_int_equal(amount_parse(text, &value), expected);
+    assert_true(value == 7);
+}
+
+static void parse_canonical_is_kept(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "0",
+        "1",
+        "-1",
+        "125",
+        "-0.5",
+        "0.8",
+        "10.01",
+        "1000000",
+        "0.000000000001",
+        "1550",
+        "-1234.05",
+        "-0.000000000001",
+        "10000000000000000000",     /* 10^19: more than one run of 64-bit digits */
+        "9999999999999999999.5",    /* just below it */
+        "18446744.073709551615",    /* the last that 64 bits hold, */
+        "18446744.073709551616",    /* and the first that they do not */
+        "18446744073709551615.125", /* the same for whole units */
+        "18446744073709551616.125",
+        "20000000000000000007",
+        "10000000000000000000000000",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_reads(texts[i], texts[i]);
+    assert_reads(largest, largest);
+    assert_reads(smallest, smallest);
+}
+
+static void parse_counts_in_smallest_units(void **state)
+{
+    (void)state;
+    assert_true(units("1") == AMOUNT_ONE);
+    assert_true(units("0.000000000001") == 1);
+    assert_true(units("-2.5") == -(5 * AMOUNT_ONE / 2));
+}
+
+static void parse_silent_zeros_are_dropped(void **state)
+{
+    (void)state;
+    assert_reads("007.50", "7.5");
+    assert_reads("-0", "0");
+    assert_reads("-0.000", "0");
+    assert_reads("1.0000000000000000000000000000", "1");
+    assert_reads("000000000000000000000000000000000000000000001", "1");
+    assert_reads("1000.000000000000", "1000"); /* as the database writes it */
+}
+
+static void parse_other_spellings_are_invalid(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",         "-",     "+1", ".5",   "1.",    "-.5",   "-1.",      ".",
+        "1e3",      "1E3",   " 1", "1 ",   "1,000", "0x10",  "NaN",      "--1",
+        "Infinity", "1.2.3", "1-", "1.-5", "1\n",   "1_000", "\xd9\xa1", /* an Arabic one */
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_refuses(bytes_text(texts[i]), ERR_INVALID);
+    assert_refuses(bytes_of("1\0002", 3), ERR_INVALID);
+    assert_refuses(bytes_of(NULL, 0), ERR_INVALID);
+}
+
+static void parse_reads_no_byte_past_the_end(void **state)
+{
+    (void)state;
+    amount value;
+
+    assert_int_equal(amount_parse(bytes_of("123", 2), &value), ERR_OK);
+    assert_amount(value, "12");
+    assert_refuses(bytes_of("1.5", 2), ERR_INVALID);
+}
+
+static void parse_too_many_digits_is_out_of_range(void **state)
+{
+    (void)state;
+    assert_refuses(bytes_text("100000000000000000000000000"), ERR_RANGE);
+    assert_refuses(bytes_text("-100000000000000000000000000"), ERR_RANGE);
+    assert_refuses(bytes_text("0.0000000000001"), ERR_RANGE);
+    assert_refuses(bytes_text("1.0000000000001"), ERR_RANGE);
+    assert_refuses(bytes_text("99999999999999999999999999.9999999999999"), ERR_RANGE);
+}
+
+static void parse_malformed_wins_over_out_of_range(void **state)
+{
+    (void)state;
+    assert_refuses(bytes_text("100000000000000000000000000x"), ERR_INVALID);
+    assert_refuses(bytes_text("0.00000000000000001."), ERR_INVALID);
+}
+
+static void format_of_every_power_of_ten_is_its_digits(void **state)
+{
+    (void)state;
+    amount value = 1;
+
+    for (int power = -AMOUNT_SCALE; power < AMOUNT_INTEGER_DIGITS; power++, value *= 10) {
+        char expected[AMOUNT_TEXT_LEN + 1] = "1";
+        amount again;
+
+        if (power < 0)
+            snprintf(expected, sizeof expected, "0.%0*d", -power, 1);
+        for (int i = 0; i < power; i++)
+            strcat(expected, "0");
+        assert_amount(value, expected);
+        const struct amount_text minus_one = amount_format(value - 1);
+        assert_int_equal(amount_parse(bytes_text(minus_one.text), &again), ERR_OK);
+        assert_true(again == value - 1);
+    }
+}
+
+static void random_values_survive_the_round_trip(void **state)
+{
+    (void)state;
+    const unsigned seed = (unsigned)time(NULL);
+
+    print_message("seed %u\n", seed);
+    srandom(seed);
+    for (int i = 0; i < 100000; i++) {
+        amount value = 0, again;
+        const int digits = 1 + (int)(random() % 38);
+
+        for (int d = 0; d < digits; d++)
+            value = value * 10 + random() % 10;
+        if (random() % 2)
+            value = -value;
+        const struct amount_text text = amount_format(value);
+        assert_int_equal(amount_parse(bytes_text(text.text), &again), ERR_OK);
+        assert_true(again == value);
+    }
+}
+
+static void add_at_the_edge_of_the_range(void **state)
+{
+    (void)state;
+    const amount max = units(largest), min = units(smallest);
+    amount sum = 7;
+
+    assert_int_equal(amount_add(max, 1, &sum), ERR_RANGE);
+    assert_int_equal(amount_add(min, -1, &sum), ERR_RANGE);
+    assert_int_equal(amount_add(max, max, &sum), ERR_RANGE); /* beyond 128 bits, too */
+    assert_int_equal(amount_add(min, min, &sum), ERR_RANGE);
+    assert_true(sum == 7);
+    assert_int_equal(amount_add(max - 1, 1, &sum), ERR_OK);
+    assert_true(sum == max);
+    assert_int_equal(amount_add(max, min, &sum), ERR_OK);
+    assert_true(sum == 0);
+    assert_true(amount_in_range(max) && amount_in_range(min));
+    assert_false(amount_in_range(max + 1));
+    assert_false(amount_in_range(min - 1));
+}
+
+static void sum_does_not_depend_on_the_order(void **state)
+{
+    (void)state;
+    const amount max = units(largest), min = units(smallest);
+    const amount terms[][6] = {
+        {max, max, max, min, min, min},
+        {min, min, min, max, max, max},
+        {max, min, max, min, max, min},
+    };
+    for (size_t i = 0; i < sizeof terms / sizeof *terms; i++) {
+        struct amount_sum sum = {0};
+        amount value;
+
+        for (size_t t = 0; t < 6; t++)
+            amount_sum_add(&sum, terms[i][t]);
+        assert_int_equal(amount_sum_value(&sum, &value), ERR_OK);
+        assert_amount(value, "0");
+        amount_sum_add(&sum, -3);
+        assert_int_equal(amount_sum_value(&sum, &value), ERR_OK);
+        assert_amount(value, "-0.000000000003");
+    }
+}
+
+static void sum_out_of_range_is_told_until_it_is_back(void **state)
+{
+    (void)state;
+    struct amount_sum sum = {0};
+    amount value = 7;
+
+    assert_int_equal(amount_sum_value(&sum, &value), ERR_OK);
+    assert_amount(value, "0");
+    amount_sum_add(&sum, units(smallest));
+    amount_sum_add(&sum, -1);
+    assert_int_equal(amount_sum_value(&sum, &value), ERR_RANGE);
+    for (int i = 0; i < 1000; i++)
+        amount_sum_add(&sum, units(smallest));
+    assert_int_equal(amount_sum_value(&sum, &value), ERR_RANGE);
+    assert_amount(value, "0");
+    for (int i = 0; i < 1000; i++)
+        amount_sum_add(&sum, units(largest));
+    amount_sum_add(&sum, 1);
+    assert_int_equal(amount_sum_value(&sum, &value), ERR_OK);
+    assert_amount(value, smallest);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parse_canonical_is_kept),
+        cmocka_unit_test(parse_counts_in_smallest_units),
+        cmocka_unit_test(parse_silent_zeros_are_dropped),
+        cmocka_unit_test(parse_other_spellings_are_invalid),
+        cmocka_unit_test(parse_reads_no_byte_past_the_end),
+        cmocka_unit_test(parse_too_many_digits_is_out_of_range),
+        cmocka_unit_test(parse_malformed_wins_over_out_of_range),
+        cmocka_unit_test(format_of_every_power_of_ten_is_its_digits),
+        cmocka_unit_test(random_values_survive_the_round_trip),
+        cmocka_unit_test(add_at_the_edge_of_the_range),
+        cmocka_unit_test(sum_does_not_depend_on_the_order),
+        cmocka_unit_test(sum_out_of_range_is_told_until_it_is_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
