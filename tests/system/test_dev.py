@@ -103,6 +103,7 @@ def test_private_postgres_survives_crash_and_lost_notes_with_its_data(dev):
         assert int(dev("pid_of postgres").stdout) == first
 
         os.kill(first, signal.SIGKILL)
+        harness.wait_until(lambda: not runs(first), "the crash")
         done = dev(f"{start} && {query} 'SELECT one FROM kept'")
         assert done.stdout == "1\n", done.stderr
     finally:
