@@ -46,6 +46,7 @@ enum {
 
 struct sql_result {
     PGresult *pg;
+    const struct conn *conn;
 };
 
 enum slot_kind { SLOT_REQUEST, SLOT_HANDSHAKE, SLOT_PING };
@@ -95,7 +96,9 @@ struct conn {
     struct cancel *cancel; /* the last one, perhaps still under way, perhaps of a session before */
     bool outdated;         /* the session's statements are not those of today's schema */
     struct seal_key key;
-    bool key_known;
+    struct id origin;
+    bool key_known; /* and the origin */
+    uint64_t session;
     char last_failure[256]; /* so that the same failure is logged once */
 
     struct slot ring[RING_SIZE];
@@ -280,17 +283,28 @@ static void flush(struct conn *c)
         poller_want(c, UV_READABLE | (more ? UV_WRITABLE : 0));
 }
 
-void conn_send(struct conn *c, struct sql_req *req)
+static bool send_statement(struct conn *c, enum sql_statement statement,
+                           const struct sql_args *args)
 {
     int formats[SQL_PARAMS_MAX];
 
-    assert(c->state == CONN_READY);
-    for (int i = 0; i < req->args.count; i++)
+    for (int i = 0; i < args->count; i++)
         formats[i] = 1;
+    return PQsendQueryPrepared(c->pg, sql_statement_texts[statement].name, args->count,
+                               args->values, args->lengths, formats, 1);
+}
+
+void conn_send(struct conn *c, struct sql_req *req)
+{
+    bool sent = true;
+
+    assert(c->state == CONN_READY && req->before_count < SQL_STEPS_MAX);
     ring_push(c, SLOT_REQUEST, req);
-    if (!PQsendQueryPrepared(c->pg, sql_statement_texts[req->statement].name, req->args.count,
-                             req->args.values, req->args.lengths, formats, 1) ||
-        !PQpipelineSync(c->pg)) {
+    req->may_have_run = true;
+    /* What lies between two synchronisation points is one transaction. */
+    for (int i = 0; sent && i < req->before_count; i++)
+        sent = send_statement(c, req->before[i].statement, &req->before[i].args);
+    if (!sent || !send_statement(c, req->statement, &req->args) || !PQpipelineSync(c->pg)) {
         fail(c, PQerrorMessage(c->pg));
         return;
     }
@@ -332,8 +346,8 @@ static void handshake(struct conn *c)
     for (int i = 0; sent && i < SQL_STATEMENT_COUNT; i++)
         sent =
             PQsendPrepare(c->pg, sql_statement_texts[i].name, sql_statement_texts[i].text, 0, NULL);
-    sent = sent && PQsendQueryParams(c->pg, "SELECT token_key FROM installation", 0, NULL, NULL,
-                                     NULL, NULL, 1);
+    sent = sent && PQsendQueryParams(c->pg, "SELECT token_key, database_origin() FROM installation",
+                                     0, NULL, NULL, NULL, NULL, 1);
     if (!sent || !PQpipelineSync(c->pg)) {
         fail(c, PQerrorMessage(c->pg));
         return;
@@ -344,10 +358,13 @@ static void handshake(struct conn *c)
 static void handshake_done(struct conn *c, struct slot *slot)
 {
     if (slot->err == ERR_OK && slot->result && PQntuples(slot->result) == 1 &&
-        PQgetlength(slot->result, 0, 0) == SEAL_KEY_BYTES) {
+        PQgetlength(slot->result, 0, 0) == SEAL_KEY_BYTES &&
+        PQgetlength(slot->result, 0, 1) == sizeof c->origin.bytes) { /* null: a standby */
         memcpy(c->key.bytes, PQgetvalue(slot->result, 0, 0), SEAL_KEY_BYTES);
+        memcpy(c->origin.bytes, PQgetvalue(slot->result, 0, 1), sizeof c->origin.bytes);
         PQclear(slot->result);
         c->key_known = true;
+        c->session = ++*c->owner.sessions;
         c->tried = true;
         c->backoff_ms = BACKOFF_FIRST_MS / 2;
         c->last_failure[0] = '\0';
@@ -356,9 +373,12 @@ static void handshake_done(struct conn *c, struct slot *slot)
         return;
     }
     bool refused = slot->err == ERR_UNAVAILABLE && !c->outdated;
+    bool standby = slot->err == ERR_OK && slot->result && PQntuples(slot->result) == 1 &&
+                   PQgetisnull(slot->result, 0, 1);
     PQclear(slot->result);
-    fail(c, refused ? "the database ended the session"
-                    : "the database's schema is missing or too old: run 'balanced migrate'");
+    fail(c, refused   ? "the database ended the session"
+            : standby ? "the database is a standby, whose answers may be old: name the primary"
+                      : "the database's schema is missing or too old: run 'balanced migrate'");
 }
 
 /* ---- cancelling ---- */
@@ -469,10 +489,12 @@ static void complete_head(struct conn *c)
         return;
     }
     if (slot.req) {
-        struct sql_result result = {slot.result};
+        struct sql_result result = {slot.result, c};
         bool retry = slot.cancelled && slot.req->retries < RETRIES_MAX;
         enum err err = slot.err == ERR_OK && !slot.result ? ERR_INTERNAL : slot.err;
         slot.req->retries += retry;
+        /* The server has answered for the whole transaction. */
+        slot.req->may_have_run = false;
         c->owner.completed(c->owner.arg, slot.req, err, retry, err == ERR_OK ? &result : NULL);
     }
     PQclear(slot.result);
@@ -747,6 +769,11 @@ const struct seal_key *conn_key(const struct conn *c)
     return c->key_known ? &c->key : NULL;
 }
 
+const struct id *conn_origin(const struct conn *c)
+{
+    return c->key_known ? &c->origin : NULL;
+}
+
 /* ---- results ---- */
 
 static struct sql_cell cell_of(const void *result, int row, int column)
@@ -762,6 +789,16 @@ static struct sql_cell cell_of(const void *result, int row, int column)
 int result_rows(const struct sql_result *result)
 {
     return PQntuples(result->pg);
+}
+
+const struct id *result_origin(const struct sql_result *result)
+{
+    return conn_origin(result->conn);
+}
+
+uint64_t result_session(const struct sql_result *result)
+{
+    return result->conn->session;
 }
 
 struct sql_reader result_row(const struct sql_result *result, int row)

@@ -21,6 +21,7 @@ struct conn_owner {
     void (*completed)(void *arg, struct sql_req *req, enum err err, bool retry,
                       const struct sql_result *result);
     void *arg;
+    uint64_t *sessions; /* counts all that were ever established */
 };
 
 /* NULL on no memory. Starts to connect. */
@@ -36,6 +37,7 @@ int conn_in_flight(const struct conn *c);
 /* How long the oldest of them has been waiting; 0 if there is none. */
 int64_t conn_oldest_us(const struct conn *c, int64_t monotonic_us);
 const struct seal_key *conn_key(const struct conn *c);
+const struct id *conn_origin(const struct conn *c);
 
 /* CONN_READY and room in flight are the caller's to check. */
 void conn_send(struct conn *c, struct sql_req *req);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/later.h"
 #include "base/log.h"
 #include "sql/conn.h"
 
@@ -29,37 +30,34 @@ struct pool {
     int conn_count, open_count;
     struct list waiting;
     int waiting_count;
-    struct list ending;
-    uv_timer_t ender; /* runs once when something is in `ending` */
+    struct later ending;
     uv_timer_t tick;
     unsigned ticks;
     bool ready;
     bool closing;
-    int handles; /* timers still open */
+    int handles; /* still open */
     struct seal_key key;
-    bool key_known;
+    struct id origin;
+    bool key_known; /* and the origin */
+    uint64_t sessions;
     void (*closed)(void *arg);
     void *closed_arg;
 };
 
-static void on_ender(uv_timer_t *timer)
+static void end(void *arg, struct list *link)
 {
-    struct pool *p = container_of(timer, struct pool, ender);
-    struct list *link;
+    struct sql_req *req = container_of(link, struct sql_req, link);
 
-    while ((link = list_take(&p->ending))) {
-        struct sql_req *req = container_of(link, struct sql_req, link);
-        req->took_us = clock_monotonic_us() - req->submitted_us;
-        req->done(req, req->err, NULL);
-    }
+    (void)arg;
+    req->took_us = clock_monotonic_us() - req->submitted_us;
+    req->done(req, req->err, NULL);
 }
 
 /* Calls back in the loop's next turn. */
 static void end_soon(struct pool *p, struct sql_req *req, enum err err)
 {
     req->err = err;
-    list_append(&p->ending, &req->link);
-    uv_timer_start(&p->ender, on_ender, 0, 0);
+    later_add(&p->ending, &req->link);
 }
 
 static bool usable(const struct conn *c)
@@ -141,6 +139,7 @@ static void on_state(void *arg, struct conn *c)
 
     if (conn_state(c) == CONN_READY) {
         p->key = *conn_key(c);
+        p->origin = *conn_origin(c);
         p->key_known = true;
     }
     update_ready(p);
@@ -187,13 +186,12 @@ static void on_tick(uv_timer_t *timer)
 struct pool *pool_open(const struct pool_options *options)
 {
     struct pool *p = calloc(1, sizeof *p);
-    const struct conn_owner owner = {on_state, on_completed, p};
 
     assert(p);
+    const struct conn_owner owner = {on_state, on_completed, p, &p->sessions};
     p->options = *options;
     list_init(&p->waiting);
-    list_init(&p->ending);
-    uv_timer_init(options->loop, &p->ender);
+    later_open(&p->ending, options->loop, end, p);
     uv_timer_init(options->loop, &p->tick);
     uv_timer_start(&p->tick, on_tick, TICK_MS, TICK_MS);
     p->handles = 2;
@@ -218,12 +216,17 @@ static void maybe_closed(struct pool *p)
     closed(arg);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void on_ending_closed(void *arg)
 {
-    struct pool *p = handle->data;
+    struct pool *p = arg;
 
     p->handles--;
     maybe_closed(p);
+}
+
+static void on_tick_closed(uv_handle_t *handle)
+{
+    on_ending_closed(container_of((uv_timer_t *)handle, struct pool, tick));
 }
 
 static void on_conn_closed(void *arg)
@@ -243,10 +246,8 @@ void pool_close(struct pool *p, void (*closed)(void *arg), void *arg)
         conn_close(p->conns[i], on_conn_closed, p);
     p->conn_count = 0;
     dispatch_waiting(p);
-    on_ender(&p->ender);
-    p->ender.data = p->tick.data = p;
-    uv_close((uv_handle_t *)&p->ender, on_handle_closed);
-    uv_close((uv_handle_t *)&p->tick, on_handle_closed);
+    later_close(&p->ending, on_ending_closed);
+    uv_close((uv_handle_t *)&p->tick, on_tick_closed);
 }
 
 void pool_submit(struct pool *p, struct sql_req *req, sql_done_fn *done)
@@ -255,6 +256,7 @@ void pool_submit(struct pool *p, struct sql_req *req, sql_done_fn *done)
     req->slot = NULL;
     req->err = ERR_OK;
     req->retries = 0;
+    req->may_have_run = false;
     req->submitted_us = clock_monotonic_us();
     list_init(&req->link);
     dispatch(p, req);
@@ -275,6 +277,11 @@ void pool_cancel(struct pool *p, struct sql_req *req)
 bool pool_is_ready(const struct pool *p)
 {
     return p->ready;
+}
+
+const struct id *pool_origin(const struct pool *p)
+{
+    return p->key_known ? &p->origin : NULL;
 }
 
 const struct seal_key *pool_key(const struct pool *p)

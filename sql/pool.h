@@ -23,6 +23,8 @@ struct sql_req;
 struct sql_result;
 struct slot;
 
+enum { SQL_STEPS_MAX = 8 }; /* of one request, the last included */
+
 /* ERR_OK: `result` is there, and with all that is read from it dies when `done` returns.
  * Otherwise `result` is NULL, and err is one of
  *   ERR_UNAVAILABLE  no database, or its connection broke; the statement may have run
@@ -32,10 +34,21 @@ struct slot;
  *   ERR_ABORTED, ERR_RANGE, ERR_INTERNAL  what PostgreSQL answered (logged here) */
 typedef void sql_done_fn(struct sql_req *req, enum err err, const struct sql_result *result);
 
-struct sql_req {
-    enum sql_statement statement; /* set these two, */
+/* A statement with its parameters. */
+struct sql_step {
+    enum sql_statement statement;
     struct sql_args args;
-    int64_t took_us; /* filled in when done: from submit to the answer */
+};
+
+/* What runs as one transaction, in one round trip: the steps before, if any, and then the statement
+ * whose answer it is about. Where one fails, none of them has happened. */
+struct sql_req {
+    const struct sql_step *before; /* set these four; steps may be none, */
+    int before_count;
+    enum sql_statement statement;
+    struct sql_args args;
+    int64_t took_us;   /* filled in when done: from submit to the answer; */
+    bool may_have_run; /* and, on an error, whether nobody can say that nothing happened */
 
     /* the pool's own: */
     sql_done_fn *done;
@@ -47,6 +60,11 @@ struct sql_req {
 };
 
 int result_rows(const struct sql_result *result);
+/* Which database it came from; see pool_origin(). */
+const struct id *result_origin(const struct sql_result *result);
+/* Which session of this pool it came from: no two have the same number, and a lost one's locks are
+ * gone with it. */
+uint64_t result_session(const struct sql_result *result);
 struct sql_reader result_row(const struct sql_result *result, int row);
 
 struct pool_options {
@@ -71,6 +89,9 @@ void pool_submit(struct pool *pool, struct sql_req *req, sql_done_fn *done);
 void pool_cancel(struct pool *pool, struct sql_req *req);
 
 bool pool_is_ready(const struct pool *pool);
+/* Names this very database, as the newest session found it: another one, one that was restored, and
+ * one that a standby took over have other names. NULL before the first connection. */
+const struct id *pool_origin(const struct pool *pool);
 /* The key of this installation's tokens, read from the database; NULL before the first connection.
  */
 const struct seal_key *pool_key(const struct pool *pool);

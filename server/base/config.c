@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, URL, COUNT, DURATION, LEVEL };
+enum kind { TEXT, URL, OPTIONAL_URL, COUNT, DURATION, LEVEL };
 
 static const struct setting {
     const char *name; /* as in the variable, without BALANCED_ */
@@ -22,6 +22,12 @@ static const struct setting {
      "postgresql://127.0.0.1:5432/balanced", 0, 0, "the PostgreSQL that holds the ledgers"},
     {"DATABASE_CONNECTIONS", COUNT, offsetof(struct config, database_connections), "4", 1, 64,
      "connections of each worker to it"},
+    {"REDIS_URL", OPTIONAL_URL, offsetof(struct config, redis_url), "", 0, 0,
+     "the Redis that holds computed answers; empty: none, and the same answers"},
+    {"REDIS_TIMEOUT", DURATION, offsetof(struct config, redis_timeout_us), "100ms", 1000,
+     INT64_C(5000000), "how long to wait for it before doing without"},
+    {"CACHE_TTL", DURATION, offsetof(struct config, cache_ttl_us), "1m", 1000000,
+     INT64_C(1800000000), "how long an answer is kept at most"},
     {"WORKERS", COUNT, offsetof(struct config, workers), "1", 1, 64,
      "independent pairs of threads that serve calls"},
     {"REQUEST_TIMEOUT", DURATION, offsetof(struct config, request_timeout_us), "5s", 10000,
@@ -82,6 +88,9 @@ static enum err set(struct config *c, const struct setting *s, const char *text,
             break;
         *(const char **)field = text;
         return ERR_OK;
+    case OPTIONAL_URL:
+        *(const char **)field = text;
+        return ERR_OK;
     case COUNT:
         if (parse_number(text, &number, &end) != ERR_OK || *end || number < s->min ||
             number > s->max)
@@ -108,6 +117,8 @@ static enum err set(struct config *c, const struct setting *s, const char *text,
     case TEXT:
     case URL:
         snprintf(why, why_size, "not empty (%s)", s->help);
+        break;
+    case OPTIONAL_URL:
         break;
     case COUNT:
         snprintf(why, why_size, "a number from %lld to %lld", (long long)s->min, (long long)s->max);
@@ -195,16 +206,18 @@ void config_help(FILE *out)
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         flag_of(&settings[i], flag);
         fprintf(out, "  %-23s BALANCED_%-22s %s\n%26s(default %s)\n", flag, settings[i].name,
-                settings[i].help, "", settings[i].initial);
+                settings[i].help, "", *settings[i].initial ? settings[i].initial : "empty");
     }
 }
 
 void config_log(const struct config *c)
 {
     log_info("config",
-             "listen=%s database_url=(hidden) database_connections=%d workers=%d "
+             "listen=%s database_url=(hidden) database_connections=%d redis_url=%s "
+             "redis_timeout=%lldms cache_ttl=%llds workers=%d "
              "request_timeout=%lldms stop_delay=%lldms stop_grace=%lldms",
-             c->listen, c->database_connections, c->workers,
-             (long long)(c->request_timeout_us / 1000), (long long)(c->stop_delay_us / 1000),
-             (long long)(c->stop_grace_us / 1000));
+             c->listen, c->database_connections, *c->redis_url ? "(hidden)" : "(none)",
+             (long long)(c->redis_timeout_us / 1000), (long long)(c->cache_ttl_us / 1000000),
+             c->workers, (long long)(c->request_timeout_us / 1000),
+             (long long)(c->stop_delay_us / 1000), (long long)(c->stop_grace_us / 1000));
 }

@@ -13,6 +13,9 @@ struct config {
     const char *listen;
     const char *database_url;
     int database_connections; /* per worker */
+    const char *redis_url;    /* empty: no cache */
+    int64_t redis_timeout_us;
+    int64_t cache_ttl_us;
     int workers;
     enum log_level log_level;
     int64_t request_timeout_us;

@@ -25,8 +25,25 @@ CREATE TABLE ledger_version (
 CREATE TABLE ledger_change (
     customer_id uuid NOT NULL,
     version bigint NOT NULL,
+    -- Who keeps copies for a bounded time has no use for what is older than that.
+    changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (customer_id, version)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
+
+-- Names this very database, for those who keep copies: another cluster, a database or a schema that was made
+-- anew, one that was restored or that a standby took over, and one that has come back from a crash have other
+-- names; while its sessions last, the name stays. Null on a standby, which may lag behind.
+CREATE FUNCTION database_origin() RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = balances, pg_temp
+AS $$
+    SELECT encode(substring(sha256(convert_to(concat_ws('/',
+               (SELECT s.system_identifier FROM pg_control_system() s),
+               (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()),
+               'ledger_version'::regclass::oid, pg_postmaster_start_time()), 'UTF8')) FOR 16),
+               'hex')::uuid
+     WHERE NOT pg_is_in_recovery()
+$$;
 
 -- Counts once per customer and transaction: what this transaction has counted, it sees, and it is
 -- left out. A savepoint that is rolled back takes its count with it.
@@ -49,6 +66,23 @@ BEGIN
         RETURNING v.customer_id, v.version)
     INSERT INTO ledger_change (customer_id, version)
     SELECT b.customer_id, b.version FROM bumped b;
+END
+$$;
+
+-- Holds a customer's version still until the end of the transaction, if it is what the writer has seen.
+-- Whatever the writer decided on then still holds. Otherwise the transaction fails, to be tried anew.
+CREATE FUNCTION expect_version(customer uuid, expected bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = balances, pg_temp
+AS $$
+BEGIN
+    PERFORM FROM ledger_version v
+      WHERE v.customer_id = customer AND v.version = expected
+        FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the ledger of customer % has changed', customer
+            USING ERRCODE = 'serialization_failure';
+    END IF;
 END
 $$;
 

@@ -7,7 +7,9 @@ CREATE TABLE request_log (
     method text NOT NULL,
     -- Of the request without its request_id; another request with the same id is refused.
     request_hash bytea NOT NULL,
+    -- Without its token, which names the version: the customer's right after the request.
     response bytea NOT NULL,
+    version bigint,
     created_at instant NOT NULL DEFAULT transaction_timestamp(),
     PRIMARY KEY (customer_id, request_id)
 );

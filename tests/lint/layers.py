@@ -36,7 +36,7 @@ LIBRARIES = {
     "uuid/": ["server/base/id.c"],
     "openssl/": ["server/base/"],
     "microhttpd.h": ["server/base/http.c"],
-    "uv.h": ["server/main.c", "server/rpc/", "server/app/", "server/feed/", "sql/", "cache/"],
+    "uv.h": ["server/base/later.h", "server/main.c", "server/rpc/", "server/app/", "server/feed/", "sql/", "cache/"],
     "xxhash.h": ["server/base/", "cache/"],
     "protobuf-c/": ["server/rpc/", "server/app/", "client/"],
 }

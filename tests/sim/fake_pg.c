@@ -10,10 +10,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
+
 enum {
     CANCEL_CODE = 80877102,
     OID_INT8 = 20,
     KEY_BYTES = 32,
+    ORIGIN_BYTES = 16,
     TURN_US = 500,
     TURNS_MAX = 20 * 1000,
 };
@@ -80,24 +83,29 @@ static void put_ready(struct fake_session *s)
     put_message(s, 'Z', &b);
 }
 
-/* One row of one column. */
-static void put_row(struct fake_session *s, const void *value, size_t len)
+/* One row. A value without bytes is null. */
+static void put_row(struct fake_session *s, const struct bytes *values, int columns)
 {
     struct body b = {.len = 0};
 
-    add_number(&b, 1, 2);
-    add_text(&b, "column");
-    add_number(&b, 0, 4);
-    add_number(&b, 0, 2);
-    add_number(&b, OID_INT8, 4);
-    add_number(&b, 8, 2);
-    add_number(&b, -1, 4);
-    add_number(&b, 1, 2);
+    add_number(&b, columns, 2);
+    for (int i = 0; i < columns; i++) {
+        add_text(&b, "column");
+        add_number(&b, 0, 4);
+        add_number(&b, 0, 2);
+        add_number(&b, OID_INT8, 4);
+        add_number(&b, 8, 2);
+        add_number(&b, -1, 4);
+        add_number(&b, 1, 2);
+    }
     put_message(s, 'T', &b);
     b.len = 0;
-    add_number(&b, 1, 2);
-    add_number(&b, (int64_t)len, 4);
-    add(&b, value, len);
+    add_number(&b, columns, 2);
+    for (int i = 0; i < columns; i++) {
+        add_number(&b, values[i].data ? (int64_t)values[i].len : -1, 4);
+        if (values[i].data)
+            add(&b, values[i].data, values[i].len);
+    }
     put_message(s, 'D', &b);
     b.len = 0;
     add_text(&b, "SELECT 1");
@@ -109,7 +117,7 @@ static void put_number_row(struct fake_session *s, int64_t value)
     struct body b = {.len = 0};
 
     add_number(&b, value, 8);
-    put_row(s, b.bytes, b.len);
+    put_row(s, &(struct bytes){(const uint8_t *)b.bytes, b.len}, 1);
 }
 
 static void put_problem(struct fake_session *s, char type, const char *severity,
@@ -152,10 +160,13 @@ static void greet(struct fake_session *s)
     s->state = FAKE_GREETED;
 }
 
-/* Settings, the statements, the key of the tokens. */
+/* Settings, the statements, the key of the tokens and the database's name. */
 static void answer_handshake(struct fake_pg *f, struct fake_session *s)
 {
     const uint8_t key[KEY_BYTES] = {1, 2, 3};
+    const uint8_t origin[ORIGIN_BYTES] = {(uint8_t)f->origin};
+    const struct bytes row[] = {bytes_of(key, sizeof key),
+                                bytes_of(f->standby ? NULL : origin, sizeof origin)};
 
     put_empty(s, '1');
     put_empty(s, '2');
@@ -164,7 +175,7 @@ static void answer_handshake(struct fake_pg *f, struct fake_session *s)
         put_empty(s, '1');
     put_empty(s, '1');
     put_empty(s, '2');
-    put_row(s, key, sizeof key);
+    put_row(s, row, 2);
     put_ready(s);
     s->state = FAKE_SERVING;
 }
@@ -176,7 +187,18 @@ static int64_t take(struct fake_session *s)
 
     s->item_count--;
     memmove(s->items, s->items + 1, (size_t)s->item_count * sizeof *s->items);
+    memmove(s->steps, s->steps + 1, (size_t)s->item_count * sizeof *s->steps);
     return item;
+}
+
+/* The rows of the steps before the last, which nobody is to look at. */
+static int64_t take_with_steps(struct fake_session *s)
+{
+    for (int i = 1; i < s->steps[0]; i++) {
+        put_empty(s, '2');
+        put_number_row(s, -100 - i);
+    }
+    return take(s);
 }
 
 /* Signs of life are answered as their turn comes. */
@@ -190,7 +212,7 @@ static void answer_pings(struct fake_session *s)
 
 int64_t fake_answer(struct fake_session *s)
 {
-    int64_t item = take(s);
+    int64_t item = take_with_steps(s);
 
     put_empty(s, '2');
     put_number_row(s, item);
@@ -200,7 +222,7 @@ int64_t fake_answer(struct fake_session *s)
 
 int64_t fake_error(struct fake_session *s, const char *sqlstate)
 {
-    int64_t item = take(s);
+    int64_t item = take_with_steps(s);
 
     put_empty(s, '2');
     put_problem(s, 'E', "ERROR", sqlstate);
@@ -249,15 +271,16 @@ static void take_message(struct fake_pg *f, struct fake_session *s, char type, c
     if (type == 'X') {
         fake_hang_up(s);
     } else if (type == 'B' && s->state == FAKE_SERVING) {
-        s->has_bind = true;
+        s->binds++;
         s->bind = bind_parameter(body);
     } else if (type == 'S' && s->state == FAKE_GREETED) {
         if (!f->stop_prepare)
             answer_handshake(f, s);
     } else if (type == 'S') {
         assert(s->item_count < FAKE_ITEMS_MAX);
-        s->items[s->item_count++] = s->has_bind ? s->bind : FAKE_PING;
-        s->has_bind = false;
+        s->steps[s->item_count] = s->binds;
+        s->items[s->item_count++] = s->binds ? s->bind : FAKE_PING;
+        s->binds = 0;
     }
 }
 

@@ -4,7 +4,8 @@
  *
  * It runs on the test's own thread: fake_pump() turns the client's loop and then reads and writes
  * whatever is there, so that a test decides what happens before what. A statement's first
- * parameter, an eight-byte integer, tells requests apart; an answer is one row with one integer. */
+ * parameter, an eight-byte integer, tells requests apart; an answer is one row with one integer. A
+ * request of several steps is answered by a row for each, of which the last has its own number. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,9 +21,11 @@ struct fake_session {
     int pid; /* its number, from 1 */
     uint8_t *in, *out;
     size_t in_len, out_len, in_room, out_room;
-    bool has_bind;
+    int binds; /* since the last synchronisation */
     int64_t bind;
-    int64_t items[FAKE_ITEMS_MAX]; /* what waits for its answer, oldest first */
+    int64_t items[FAKE_ITEMS_MAX]; /* what waits for its answer, oldest first: the last step's
+                                      number, */
+    int steps[FAKE_ITEMS_MAX];     /* and how many steps there are */
     int item_count;
 };
 
@@ -38,6 +41,8 @@ struct fake_pg {
 
     /* what it does by itself: */
     bool refuse;       /* to let anybody in: it hangs up */
+    int origin;        /* its name, as a number */
+    bool standby;      /* it says that it is one */
     bool silent;       /* it accepts, and says nothing */
     bool stop_prepare; /* it lets clients in, and then says nothing to their handshake */
     bool hold_cancels; /* it leaves those who ask for a cancel waiting */

@@ -316,6 +316,149 @@ static void close_from_a_callback_ends_the_others(void **state)
     wait_done(c, ERR_UNAVAILABLE);
 }
 
+/* ---- several steps as one transaction ---- */
+
+static struct ask *ask_in_steps(void)
+{
+    static struct sql_step steps[2];
+    struct ask *a = &t.asks[t.ask_count];
+
+    *a = (struct ask){.number = t.ask_count++};
+    for (int i = 0; i < 2; i++) {
+        steps[i] = (struct sql_step){.statement = 0};
+        args_int(&steps[i].args, -1);
+    }
+    a->req.before = steps;
+    a->req.before_count = 2;
+    args_int(&a->req.args, a->number);
+    pool_submit(t.pool, &a->req, on_done);
+    return a;
+}
+
+static void steps_are_one_transaction_whose_last_answer_counts(void **state)
+{
+    struct fake_session *s = open_one();
+    struct ask *a = ask_in_steps(), *b = ask();
+
+    (void)state;
+    FAKE_WAIT(&t.fake, s->item_count == 2);
+    assert_int_equal(s->steps[0], 3);
+    assert_int_equal(fake_answer(s), a->number);
+    wait_done(a, ERR_OK);
+    fake_answer(s);
+    wait_done(b, ERR_OK);
+}
+
+static void failed_step_says_that_nothing_has_run(void **state)
+{
+    struct fake_session *s = open_one();
+    struct ask *a = ask_in_steps();
+
+    (void)state;
+    FAKE_WAIT(&t.fake, s->item_count == 1);
+    assert_true(a->req.may_have_run);
+    fake_error(s, "40001");
+    wait_done(a, ERR_ABORTED);
+    assert_false(a->req.may_have_run);
+}
+
+static void lost_connection_leaves_open_what_has_run(void **state)
+{
+    struct fake_session *s = open_one();
+    struct ask *a = ask_in_steps();
+
+    (void)state;
+    FAKE_WAIT(&t.fake, s->item_count == 1);
+    t.fake.refuse = true;
+    fake_hang_up(s);
+    wait_done(a, ERR_UNAVAILABLE);
+    assert_true(a->req.may_have_run);
+
+    /* What was never sent has not run. */
+    a = ask_in_steps();
+    wait_done(a, ERR_UNAVAILABLE);
+    assert_false(a->req.may_have_run);
+}
+
+static void last_words_before_the_end_leave_open_what_has_run(void **state)
+{
+    struct fake_session *s = open_one();
+    struct ask *a = ask_in_steps();
+
+    (void)state;
+    FAKE_WAIT(&t.fake, s->item_count == 1);
+    fake_fatal(s, "57P01");
+    FAKE_WAIT(&t.fake, s->out_len == 0);
+    fake_hang_up(s);
+    wait_done(a, ERR_UNAVAILABLE);
+    assert_true(a->req.may_have_run);
+}
+
+/* ---- which database it is ---- */
+
+static struct id last_origin;
+static uint64_t last_session;
+
+static void note_origin(struct sql_req *req, enum err err, const struct sql_result *result)
+{
+    if (result) {
+        last_origin = *result_origin(result);
+        last_session = result_session(result);
+    }
+    on_done(req, err, result);
+}
+
+static struct ask *ask_for_origin(void)
+{
+    struct ask *a = &t.asks[t.ask_count];
+
+    *a = (struct ask){.number = t.ask_count++};
+    args_int(&a->req.args, a->number);
+    pool_submit(t.pool, &a->req, note_origin);
+    return a;
+}
+
+static void answer_names_the_database_and_the_session_it_came_from(void **state)
+{
+    (void)state;
+    open_pool(1);
+    assert_null(pool_origin(t.pool));
+    FAKE_WAIT(&t.fake, t.ready);
+    struct fake_session *s = fake_newest(&t.fake);
+    struct ask *a = ask_for_origin();
+    FAKE_WAIT(&t.fake, s->item_count == 1);
+    fake_answer(s);
+    wait_done(a, ERR_OK);
+    struct id origin = last_origin;
+    uint64_t session = last_session;
+    assert_true(id_equal(pool_origin(t.pool), &origin));
+
+    /* Another database has taken its place. */
+    t.fake.origin = 7;
+    fake_hang_up(s);
+    FAKE_WAIT(&t.fake, !t.ready);
+    FAKE_WAIT(&t.fake, t.ready);
+    s = fake_newest(&t.fake);
+    a = ask_for_origin();
+    FAKE_WAIT(&t.fake, s->item_count == 1);
+    fake_answer(s);
+    wait_done(a, ERR_OK);
+    assert_false(id_equal(&last_origin, &origin));
+    assert_true(id_equal(pool_origin(t.pool), &last_origin));
+    assert_true(last_session != session);
+}
+
+static void standby_is_not_used(void **state)
+{
+    (void)state;
+    t.fake.standby = true;
+    open_pool(1);
+    FAKE_WAIT(&t.fake, t.fake.accepted == 2);
+    assert_false(t.ready);
+    t.fake.standby = false;
+    FAKE_WAIT(&t.fake, t.ready);
+}
+
 /* ---- losses ---- */
 
 static void disconnect_fails_all_that_is_in_flight_and_is_mended(void **state)
@@ -887,6 +1030,12 @@ int main(void)
         TEST(disconnect_after_part_of_an_answer_is_no_answer),
         TEST(fatal_error_ends_the_session_and_what_was_answered_before_counts),
         TEST(fatal_error_while_idle_is_noticed),
+        TEST(steps_are_one_transaction_whose_last_answer_counts),
+        TEST(failed_step_says_that_nothing_has_run),
+        TEST(lost_connection_leaves_open_what_has_run),
+        TEST(last_words_before_the_end_leave_open_what_has_run),
+        TEST(answer_names_the_database_and_the_session_it_came_from),
+        TEST(standby_is_not_used),
         TEST(garbage_is_a_lost_connection),
         TEST(statements_that_the_schema_outgrew_are_prepared_anew),
         TEST(stalled_database_is_not_ready_until_it_answers),
