@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "app/read.h"
 #include "balances/v1/balances.pb-c.h"
 #include "rpc/health.h"
 
@@ -42,21 +43,50 @@ void *app_open(struct worker *w, void *arg)
     const struct pool_options options = {
         .loop = &w->loop,
         .url = config->database_url,
+        .name = "balanced",
         .connections = config->database_connections,
         .statement_timeout_us = config->request_timeout_us,
         .on_ready = on_ready,
         .arg = app,
     };
     app->pool = pool_open(&options);
+    if (*config->redis_url) {
+        const struct cache_options cache = {
+            .loop = &w->loop,
+            .url = config->redis_url,
+            .ttl_us = config->cache_ttl_us,
+            .timeout_us = config->redis_timeout_us,
+        };
+        app->cache = cache_open(&cache);
+    }
+    app->reads = reads_open(app);
     return app;
+}
+
+/* Computations may be under way though no call waits for them: the pool ends those first. */
+static void on_all_closed(void *arg)
+{
+    struct app *app = arg;
+
+    worker_closed(app->worker);
+    free(app);
+}
+
+static void on_cache_closed(void *arg)
+{
+    struct app *app = arg;
+
+    reads_close(app->reads, on_all_closed, app);
 }
 
 static void on_pool_closed(void *arg)
 {
     struct app *app = arg;
 
-    worker_closed(app->worker);
-    free(app);
+    if (app->cache)
+        cache_close(app->cache, on_cache_closed, app);
+    else
+        on_cache_closed(app);
 }
 
 void app_close(struct worker *w)

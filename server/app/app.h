@@ -1,7 +1,9 @@
-/* The methods of this service, one file each, and what they share: a worker's database. */
+/* The methods of this service, one file each, and what they share: a worker's database and
+ * cache. */
 #pragma once
 
 #include "base/config.h"
+#include "cache/cache.h"
 #include "rpc/server.h"
 #include "sql/pool.h"
 
@@ -9,6 +11,8 @@
 struct app {
     struct worker *worker;
     struct pool *pool;
+    struct cache *cache; /* NULL: none */
+    struct reads *reads;
 };
 
 /* The services that are offered, for rpc_options. */

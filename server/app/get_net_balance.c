@@ -1,16 +1,16 @@
 /* GetNetBalance: what a customer can spend in one credit type, over all balances that a filter
  * selects (domain.md A3, B15).
  *
- *     read the request --> query --> queried: add up --> reply
+ *     read the request --> (app/read.c: look up, query) --> compute: add up --> answer
  *
  * The sum is taken segment by segment, as the rows come: balances are additive in their segments.
- */
+ * Archiving a balance is a write, so the answer changes by itself only where a segment starts or
+ * ends. */
 #include "app/app.h"
 #include "app/fields.h"
+#include "app/read.h"
 #include "app/rows.h"
 #include "app/tokens.h"
-#include "base/clock.h"
-#include "base/log.h"
 #include "ledger/balance.h"
 #include "ledger/filter.h"
 #include "ledger/schedule.h"
@@ -19,23 +19,20 @@ typedef Balances__V1__GetNetBalanceRequest net_request;
 
 static const char usd_cents[] = "2714e483-4ff1-48e4-9e25-ac732e8f24f2";
 
-struct get_net_balance {
-    struct call *call;
-    struct id customer;
+/* What is asked for. */
+struct net {
     struct id credit_type;
     enum inclusion inclusion;
     struct net_filter *filters;
     size_t filter_count;
     bool wants_fields; /* custom fields, for a filter */
-    struct freshness freshness;
-    instant now;
+};
 
-    struct sql_req query;
-    enum err err;
-    bool found;
+/* What the rows add up to. */
+struct net_sum {
     bool credit_type_known;
-    int64_t version;
     amount sum;
+    instant next_change;
 };
 
 /* ---- the request ---- */
@@ -103,9 +100,8 @@ static enum err read_pairs(struct call *c, const Balances__V1__BalanceFilter *in
     return ERR_OK;
 }
 
-static enum err read_filters(struct get_net_balance *g, const net_request *in)
+static enum err read_filters(struct call *c, const net_request *in, struct net *g)
 {
-    struct call *c = g->call;
     size_t terms = 0;
 
     for (size_t i = 0; i < in->n_filters; i++)
@@ -145,26 +141,53 @@ static enum inclusion read_inclusion(struct call *c, int mode)
     }
 }
 
-/* ---- the steps ---- */
+/* ---- the computation ---- */
 
-static void cancel(struct call *c)
+static enum err prepare(struct computation *x)
 {
-    struct get_net_balance *g = c->state;
-    const struct app *app = call_app(c);
+    const struct net *g = x->request;
 
-    pool_cancel(app->pool, &g->query);
+    x->query.statement = SQL_NET_BALANCE;
+    args_id(&x->query.args, &x->customer);
+    args_instant(&x->query.args, x->now);
+    args_id(&x->query.args, &g->credit_type);
+    args_bool(&x->query.args, g->wants_fields);
+    return ERR_OK;
 }
 
-static enum err read_row(struct get_net_balance *g, struct sql_reader *r)
+/* The custom fields of a balance. */
+static enum err read_fields(struct arena *arena, struct sql_reader *r, struct sql_array *fields,
+                            struct pair **ret, size_t *ret_count)
 {
+    struct pair *pairs = arena_array(arena, (size_t)fields->count, sizeof *pairs);
+    struct sql_reader record;
+    size_t count = 0;
+
+    while (pairs && array_next_record(r, fields, &record)) {
+        pairs[count].key = arena_text(arena, read_text(&record));
+        pairs[count].value = arena_text(arena, read_text(&record));
+        array_record_done(r, &record);
+        count++;
+    }
+    if (arena->full)
+        return ERR_EXHAUSTED;
+    *ret = pairs;
+    *ret_count = count;
+    return reader_ok(r) ? ERR_OK : ERR_INTERNAL;
+}
+
+static enum err add_row(struct computation *x, struct sql_reader *r, struct net_sum *sum)
+{
+    const struct net *g = x->request;
     struct segment segments[2] = {0}; /* this one, and the one that it is a rollover of */
     struct balance b = {.segments = segments, .segment_count = 1};
-    struct arena *arena = &g->call->arena;
     struct sql_reader record;
+    struct pair *pairs = NULL;
+    size_t pair_count = 0;
     amount usable;
 
-    g->version = read_int(r);
-    g->credit_type_known = read_bool(r);
+    read_int(r); /* the version */
+    sum->credit_type_known = read_bool(r);
     if (read_null(r))
         return reader_ok(r) ? ERR_OK : ERR_INTERNAL; /* no segment at all */
     b.id = read_id(r);
@@ -184,104 +207,74 @@ static enum err read_row(struct get_net_balance *g, struct sql_reader *r)
     }
     if (!reader_ok(r))
         return ERR_INTERNAL;
+    instant change = schedule_next_change(segments, 1, x->now);
+    if (change < sum->next_change)
+        sum->next_change = change;
     /* An active access segment has a row of its own; beside it a rollover must not count it twice.
      */
-    if (segment_state_at(&segments[0], g->now) != SEGMENT_ACTIVE)
+    if (segment_state_at(&segments[0], x->now) != SEGMENT_ACTIVE)
         return ERR_OK;
 
-    size_t pair_count = 0;
-    struct pair *pairs = arena_array(arena, (size_t)fields.count, sizeof *pairs);
-    while (pairs && array_next_record(r, &fields, &record)) {
-        pairs[pair_count].key = arena_text(arena, read_text(&record));
-        pairs[pair_count].value = arena_text(arena, read_text(&record));
-        array_record_done(r, &record);
-        pair_count++;
-    }
-    if (arena->full)
-        return ERR_EXHAUSTED;
-    if (!reader_ok(r))
-        return ERR_INTERNAL;
+    enum err err = read_fields(&x->arena, r, &fields, &pairs, &pair_count);
+    if (err != ERR_OK)
+        return err;
     if (!net_filters_select(g->filters, g->filter_count, &b, pairs, pair_count))
         return ERR_OK;
-    enum err err = balance_now(&b, g->now, g->inclusion, &usable);
-    return err != ERR_OK ? err : amount_add(g->sum, usable, &g->sum);
+    err = balance_now(&b, x->now, g->inclusion, &usable);
+    return err != ERR_OK ? err : amount_add(sum->sum, usable, &sum->sum);
 }
 
-static void on_queried(struct sql_req *req, enum err err, const struct sql_result *result)
+static void compute(struct computation *x, const struct sql_result *result)
 {
-    struct get_net_balance *g = container_of(req, struct get_net_balance, query);
-    int rows = err == ERR_OK ? result_rows(result) : 0;
-
-    for (int i = 0; i < rows && err == ERR_OK; i++) {
-        struct sql_reader r = result_row(result, i);
-        err = read_row(g, &r);
-    }
-    if (err == ERR_INTERNAL && rows > 0)
-        log_error("net_balance", "the database's answer is not what this program understands");
-    g->found = rows > 0;
-    g->err = err;
-    g->call->database_us += req->took_us;
-    call_resume(g->call);
-}
-
-static enum next step_queried(struct call *c)
-{
-    struct get_net_balance *g = c->state;
-    const net_request *in = (const net_request *)c->request;
+    const struct net *g = x->request;
+    struct net_sum sum = {.next_change = INSTANT_NEVER};
     Balances__V1__GetNetBalanceResponse answer;
-
-    balances__v1__get_net_balance_response__init(&answer);
-    if (g->err == ERR_RANGE)
-        return call_fail(c, ERR_RANGE, "the net balance has more digits than an amount may have");
-    if (g->err != ERR_OK)
-        return call_fail_with(c, g->err);
-    if (!g->found)
-        return call_fail_not_found(c, "customer", in->customer_id);
-    if (!g->credit_type_known)
-        return call_fail_not_found(c, "credit_type", in->credit_type_id);
-    if (!freshness_holds(c, &g->freshness, g->version))
-        return call_fail_invalid(c);
-
-    struct amount_text balance = amount_format(g->sum);
     struct id_text credit_type = id_format(&g->credit_type);
-    answer.balance = balance.text;
-    answer.credit_type_id = credit_type.text;
-    answer.consistency_token = consistency_token(c, &g->customer, g->version);
-    if (!answer.consistency_token)
-        return call_fail_with(c, ERR_EXHAUSTED);
-    return call_reply(c, &answer.base);
+    enum err err = ERR_OK;
+
+    for (int i = 0; i < result_rows(result) && err == ERR_OK; i++) {
+        struct sql_reader r = result_row(result, i);
+        err = add_row(x, &r, &sum);
+    }
+    if (err == ERR_RANGE) {
+        computation_fail(x, err, "the net balance has more digits than an amount may have");
+    } else if (err == ERR_INTERNAL) {
+        computation_fail_rows(x);
+    } else if (err != ERR_OK) {
+        computation_fail(x, err, NULL);
+    } else if (!sum.credit_type_known) {
+        computation_fail_not_found(x, "credit_type", credit_type.text);
+    } else {
+        struct amount_text balance = amount_format(sum.sum);
+        balances__v1__get_net_balance_response__init(&answer);
+        answer.balance = balance.text;
+        answer.credit_type_id = credit_type.text;
+        answer.consistency_token =
+            consistency_token(x->token_key, &x->arena, &x->customer, x->version);
+        if (answer.consistency_token)
+            computation_answer(x, &answer.base, sum.next_change);
+        else
+            computation_fail(x, ERR_EXHAUSTED, NULL);
+    }
 }
 
 enum next get_net_balance(struct call *c)
 {
-    const net_request *in = (const net_request *)c->request;
-    struct get_net_balance *g = arena_alloc(&c->arena, sizeof *g);
-    const struct app *app = call_app(c);
+    static const struct read_method method = {"netb", prepare, compute};
+    net_request *in = (net_request *)c->request;
+    struct net *g = arena_alloc(&c->arena, sizeof *g);
+    struct id customer;
 
     if (!g)
         return call_fail_with(c, ERR_EXHAUSTED);
-    c->state = g;
-    g->call = c;
-    field_id(c, "customer_id", in->customer_id, &g->customer);
-    field_id(c, "credit_type_id", *in->credit_type_id ? in->credit_type_id : usd_cents,
-             &g->credit_type);
+    field_id(c, "customer_id", in->customer_id, &customer);
+    /* Spelt out, so that the default and its own name are one request. */
+    if (!*in->credit_type_id)
+        in->credit_type_id = text_borrow(usd_cents);
+    field_id(c, "credit_type_id", in->credit_type_id, &g->credit_type);
     g->inclusion = read_inclusion(c, (int)in->invoice_inclusion_mode);
-    enum err err = read_filters(g, in);
-    if (err == ERR_OK)
-        err = freshness_read(c, in->consistency, &g->customer, &g->freshness);
+    enum err err = read_filters(c, in, g);
     if (err != ERR_OK)
         return call_fail_with(c, err);
-    if (c->status.violation_count > 0)
-        return call_fail_invalid(c);
-
-    g->now = clock_now_us();
-    g->query.statement = SQL_NET_BALANCE;
-    args_id(&g->query.args, &g->customer);
-    args_instant(&g->query.args, g->now);
-    args_id(&g->query.args, &g->credit_type);
-    args_bool(&g->query.args, g->wants_fields);
-    c->step = step_queried;
-    c->cancel = cancel;
-    pool_submit(app->pool, &g->query, on_queried);
-    return WAIT;
+    return read_run(c, &method, g, &customer, &in->consistency);
 }

@@ -1,6 +1,7 @@
 /* ListBalances, ListCredits and ListCommits: one list, of which two show a part.
  *
- *     read the request --> query --> queried: read rows, filter, compute, cut --> reply
+ *     read the request --> (app/read.c: look up, query) --> compute: read rows, filter, cut -->
+ * answer
  *
  * A page ends where its limit, the size of an answer or the number of ledger entries says. What the
  * database preselected and the domain then refuses makes a page shorter, never a list: the next
@@ -9,9 +10,8 @@
 #include "app/balance_row.h"
 #include "app/fields.h"
 #include "app/message.h"
+#include "app/read.h"
 #include "app/tokens.h"
-#include "base/clock.h"
-#include "base/log.h"
 #include "ledger/filter.h"
 
 typedef Balances__V1__ListBalancesRequest list_request;
@@ -24,28 +24,25 @@ enum {
     ANSWER_MARGIN_BYTES = 1024,
 };
 
-struct list_call {
-    struct call *call;
-    const char *customer_text;
-    struct id customer;
+/* What is asked for. */
+struct list_query {
     struct list_filter filter;
     bool with_ledgers, with_balance;
     int limit;
     struct bytes binding; /* of page tokens */
     struct place after;
-    struct freshness freshness;
-    instant now;
+};
 
-    struct sql_req query;
-    enum err err;
-    bool found;
-    int64_t version;
+/* The page as it grows. */
+struct list_page {
+    const char *customer;
     struct balance_message items[BALANCES_PAGE_MAX];
     int count;
     size_t bytes;
     struct place last; /* of the rows looked at */
     bool more;
-    char *too_large; /* the id of a balance that fits no answer */
+    instant next_change; /* of anything of the customer's */
+    char *too_large;     /* the id of a balance that fits no answer */
 };
 
 /* ---- the request ---- */
@@ -53,16 +50,20 @@ struct list_call {
 /* Before every stored instant, and before every id. */
 static const struct place list_start = {.at = INT64_C(-62167219200000000)};
 
-static enum err read_request(struct list_call *l, const list_request *in, unsigned kinds,
-                             const char *id_name, char **next_page)
+/* Where the fields that the three requests call differently lie in this one. */
+struct list_fields {
+    const char *id_name;
+    char **next_page;
+    Balances__V1__Consistency **consistency;
+};
+
+static enum err read_request(struct call *c, struct list_query *l, const list_request *in,
+                             unsigned kinds, const struct list_fields *fields)
 {
-    struct call *c = l->call;
     struct list_filter *f = &l->filter;
 
-    l->customer_text = in->customer_id;
-    field_id(c, "customer_id", in->customer_id, &l->customer);
     f->kinds = kinds;
-    f->has_id = field_optional_id(c, id_name, in->id, &f->id);
+    f->has_id = field_optional_id(c, fields->id_name, in->id, &f->id);
     f->has_covering = field_instant_down(c, "covering_date", in->covering_date, &f->covering);
     f->has_starting_at = field_instant_down(c, "starting_at", in->starting_at, &f->starting_at);
     f->has_effective_before =
@@ -74,16 +75,13 @@ static enum err read_request(struct list_call *l, const list_request *in, unsign
     l->with_balance = in->include_balance;
     l->limit = field_limit(c, "limit", in->limit, BALANCES_PAGE_MAX, BALANCES_PAGE_MAX);
 
-    l->binding = page_binding(c, next_page);
+    l->binding = page_binding(c, fields->next_page, fields->consistency);
     if (!l->binding.data)
         return ERR_EXHAUSTED;
     l->after = list_start;
-    if (**next_page) {
-        enum err err = page_read(c, l->binding, *next_page, &l->after);
-        if (err != ERR_OK)
-            return err;
-    }
-    return freshness_read(c, in->consistency, &l->customer, &l->freshness);
+    if (**fields->next_page)
+        return page_read(c, l->binding, *fields->next_page, &l->after);
+    return ERR_OK;
 }
 
 /* ---- the rows ---- */
@@ -99,77 +97,77 @@ static size_t item_bytes(const struct balance_message *m)
 
 /* Takes a balance into the page, or ends the page before it. One that would not fit an empty page
  * is named instead: nothing is cut silently. */
-static enum err take(struct list_call *l, struct balance_row *row)
+static enum err take(struct computation *x, struct list_page *page, struct balance_row *row)
 {
-    struct arena *a = &l->call->arena;
+    const struct list_query *l = x->request;
     bool fits = !l->with_ledgers || row->balance.archived || row->with_ledger;
     enum err err = ERR_OK;
 
     if (fits) {
-        err = balance_row_compute(row, a, l->now, l->with_balance);
+        err = balance_row_compute(row, &x->arena, x->now, l->with_balance);
         if (err == ERR_OK && l->with_ledgers)
-            err = balance_row_fill_ledger(row, a, l->now);
+            err = balance_row_fill_ledger(row, &x->arena, x->now);
         if (err != ERR_OK)
             return err;
         size_t bytes = item_bytes(&row->message);
-        fits = l->bytes + bytes <= ANSWER_BYTES_MAX - ANSWER_MARGIN_BYTES;
+        fits = page->bytes + bytes <= ANSWER_BYTES_MAX - ANSWER_MARGIN_BYTES;
         if (fits) {
-            l->bytes += bytes;
-            l->items[l->count++] = row->message;
+            page->bytes += bytes;
+            page->items[page->count++] = row->message;
             return ERR_OK;
         }
     }
-    l->more = true;
-    if (l->count == 0)
-        l->too_large = message_id(a, &row->balance.id);
+    page->more = true;
+    if (page->count == 0)
+        page->too_large = message_id(&x->arena, &row->balance.id);
     return ERR_OK;
 }
 
-/* Looks at one row; `l->more` says that the page is over before it. */
-static enum err read_row(struct list_call *l, struct sql_reader *r)
+/* Looks at one row; `page->more` says that the page is over before it. */
+static enum err read_row(struct computation *x, struct list_page *page, struct sql_reader *r)
 {
+    const struct list_query *l = x->request;
     struct balance_row row = {0};
     bool selected = false;
 
-    l->version = read_int(r);
+    read_int(r); /* the version */
+    page->next_change = read_null(r) ? INSTANT_NEVER : read_instant(r);
     if (read_null(r))
         return reader_ok(r) ? ERR_OK : ERR_INTERNAL; /* no balance at all */
-    if (l->count == l->limit) {
-        l->more = true;
+    if (page->count == l->limit) {
+        page->more = true;
         return ERR_OK;
     }
-    enum err err = balance_row_read(&row, l->customer_text, &l->call->arena, r);
+    enum err err = balance_row_read(&row, page->customer, &x->arena, r);
     if (err == ERR_OK)
-        err = list_filter_selects(&l->filter, &row.balance, l->now, &selected);
+        err = list_filter_selects(&l->filter, &row.balance, x->now, &selected);
     if (err == ERR_OK && selected)
-        err = take(l, &row);
-    if (err == ERR_OK && !l->more)
-        l->last = row.place;
+        err = take(x, page, &row);
+    if (err == ERR_OK && !page->more)
+        page->last = row.place;
     return err;
 }
 
-static void on_queried(struct sql_req *req, enum err err, const struct sql_result *result)
+static enum err read_rows(struct computation *x, struct list_page *page,
+                          const struct sql_result *result)
 {
-    struct list_call *l = container_of(req, struct list_call, query);
-    int rows = err == ERR_OK ? result_rows(result) : 0;
+    const struct list_query *l = x->request;
+    int rows = result_rows(result);
+    enum err err = ERR_OK;
 
-    for (int i = 0; i < rows && err == ERR_OK && !l->more; i++) {
+    for (int i = 0; i < rows && err == ERR_OK && !page->more; i++) {
         struct sql_reader r = result_row(result, i);
-        err = read_row(l, &r);
+        err = read_row(x, page, &r);
     }
     /* A full read may have been followed by more than it asked for, all of it refused. */
-    l->more |= rows > l->limit;
-    if (err == ERR_INTERNAL && rows > 0)
-        log_error("list_balances", "the database's answer is not what this program understands");
-    l->found = rows > 0;
-    l->err = err;
-    l->call->database_us += req->took_us;
-    call_resume(l->call);
+    page->more |= rows > l->limit;
+    return err;
 }
 
 /* ---- the answers ---- */
 
-static enum next reply_balances(struct list_call *l, char *token, char *next_page)
+static void answer_balances(struct computation *x, const struct list_page *l, char *token,
+                            char *next_page)
 {
     Balances__V1__ListBalancesResponse answer;
     Balances__V1__Balance items[BALANCES_PAGE_MAX], *pointers[BALANCES_PAGE_MAX];
@@ -194,10 +192,11 @@ static enum next reply_balances(struct list_call *l, char *token, char *next_pag
     answer.n_data = (size_t)l->count;
     answer.consistency_token = token;
     answer.next_page = next_page;
-    return call_reply(l->call, &answer.base);
+    computation_answer(x, &answer.base, l->next_change);
 }
 
-static enum next reply_credits(struct list_call *l, char *token, char *next_page)
+static void answer_credits(struct computation *x, const struct list_page *l, char *token,
+                           char *next_page)
 {
     Balances__V1__ListCreditsResponse answer;
     Balances__V1__Credit *pointers[BALANCES_PAGE_MAX];
@@ -209,10 +208,11 @@ static enum next reply_credits(struct list_call *l, char *token, char *next_page
     answer.n_data = (size_t)l->count;
     answer.consistency_token = token;
     answer.next_page = next_page;
-    return call_reply(l->call, &answer.base);
+    computation_answer(x, &answer.base, l->next_change);
 }
 
-static enum next reply_commits(struct list_call *l, char *token, char *next_page)
+static void answer_commits(struct computation *x, const struct list_page *l, char *token,
+                           char *next_page)
 {
     Balances__V1__ListCommitsResponse answer;
     Balances__V1__Commit *pointers[BALANCES_PAGE_MAX];
@@ -224,48 +224,49 @@ static enum next reply_commits(struct list_call *l, char *token, char *next_page
     answer.n_data = (size_t)l->count;
     answer.consistency_token = token;
     answer.next_page = next_page;
-    return call_reply(l->call, &answer.base);
+    computation_answer(x, &answer.base, l->next_change);
 }
 
-/* ---- the steps ---- */
-
-static enum next step_queried(struct call *c)
+static void answer(struct computation *x, const struct list_page *page)
 {
-    struct list_call *l = c->state;
+    const struct list_query *l = x->request;
     char *next_page = message_no_text();
 
-    if (l->err == ERR_RANGE)
-        return call_fail(c, ERR_RANGE, "a balance has more digits than an amount may have");
-    if (l->err != ERR_OK)
-        return call_fail_with(c, l->err);
-    if (!l->found)
-        return call_fail_not_found(c, "customer", l->customer_text);
-    if (!freshness_holds(c, &l->freshness, l->version))
-        return call_fail_invalid(c);
-    if (l->too_large)
-        return call_fail(c, ERR_TOO_LARGE,
+    if (page->more)
+        next_page = page_token(x->token_key, &x->arena, l->binding, &page->last);
+    char *token = consistency_token(x->token_key, &x->arena, &x->customer, x->version);
+    if (!token || !next_page)
+        computation_fail(x, ERR_EXHAUSTED, NULL);
+    else if (l->filter.kinds == CREDIT_KINDS)
+        answer_credits(x, page, token, next_page);
+    else if (l->filter.kinds == COMMIT_KINDS)
+        answer_commits(x, page, token, next_page);
+    else
+        answer_balances(x, page, token, next_page);
+}
+
+static void compute(struct computation *x, const struct sql_result *result)
+{
+    struct id_text customer = id_format(&x->customer);
+    struct list_page page = {.customer = customer.text};
+    enum err err = read_rows(x, &page, result);
+
+    if (err == ERR_RANGE)
+        computation_fail(x, err, "a balance has more digits than an amount may have");
+    else if (err == ERR_INTERNAL)
+        computation_fail_rows(x);
+    else if (err != ERR_OK)
+        computation_fail(x, err, NULL);
+    else if (page.too_large)
+        computation_fail(x, ERR_TOO_LARGE,
                          "the ledger of balance %s is larger than an answer may be: page through "
                          "it with ListLedgerEntries",
-                         l->too_large);
-    if (l->more)
-        next_page = page_token(c, l->binding, &l->last);
-    char *token = consistency_token(c, &l->customer, l->version);
-    if (!token || !next_page)
-        return call_fail_with(c, ERR_EXHAUSTED);
-    if (l->filter.kinds == CREDIT_KINDS)
-        return reply_credits(l, token, next_page);
-    if (l->filter.kinds == COMMIT_KINDS)
-        return reply_commits(l, token, next_page);
-    return reply_balances(l, token, next_page);
+                         page.too_large);
+    else
+        answer(x, &page);
 }
 
-static void cancel(struct call *c)
-{
-    struct list_call *l = c->state;
-    const struct app *app = call_app(c);
-
-    pool_cancel(app->pool, &l->query);
-}
+/* ---- the query ---- */
 
 static void optional_instant(struct sql_args *args, bool has, instant at)
 {
@@ -275,15 +276,15 @@ static void optional_instant(struct sql_args *args, bool has, instant at)
         args_null(args);
 }
 
-static void submit(struct list_call *l)
+static enum err prepare(struct computation *x)
 {
-    const struct app *app = call_app(l->call);
+    const struct list_query *l = x->request;
     const struct list_filter *f = &l->filter;
-    struct sql_args *args = &l->query.args;
+    struct sql_args *args = &x->query.args;
 
-    l->query.statement = SQL_LIST_BALANCES;
-    args_id(args, &l->customer);
-    args_instant(args, l->now);
+    x->query.statement = SQL_LIST_BALANCES;
+    args_id(args, &x->customer);
+    args_instant(args, x->now);
     args_instant(args, l->after.at);
     args_id(args, &l->after.id);
     args_int(args, l->limit + 1);
@@ -302,40 +303,38 @@ static void submit(struct list_call *l)
     args_bool(args, f->exclude_zero);
     args_bool(args, l->with_ledgers);
     args_int(args, LEDGER_INLINE_MAX);
-    l->call->step = step_queried;
-    l->call->cancel = cancel;
-    pool_submit(app->pool, &l->query, on_queried);
+    return ERR_OK;
 }
 
-static enum next start(struct call *c, const list_request *in, unsigned kinds, const char *id_name,
-                       char **next_page)
+static enum next start(struct call *c, const struct read_method *method, const list_request *in,
+                       unsigned kinds, const struct list_fields *fields)
 {
-    struct list_call *l = arena_alloc(&c->arena, sizeof *l);
+    struct list_query *l = arena_alloc(&c->arena, sizeof *l);
+    struct id customer;
 
     if (!l)
         return call_fail_with(c, ERR_EXHAUSTED);
-    c->state = l;
-    l->call = c;
-    enum err err = read_request(l, in, kinds, id_name, next_page);
+    field_id(c, "customer_id", in->customer_id, &customer);
+    enum err err = read_request(c, l, in, kinds, fields);
     if (err != ERR_OK)
         return call_fail_with(c, err);
-    if (c->status.violation_count > 0)
-        return call_fail_invalid(c);
-    l->now = clock_now_us();
-    submit(l);
-    return WAIT;
+    return read_run(c, method, l, &customer, fields->consistency);
 }
 
 enum next list_balances(struct call *c)
 {
+    static const struct read_method method = {"list", prepare, compute};
     list_request *in = (list_request *)c->request;
+    const struct list_fields fields = {"id", &in->next_page, &in->consistency};
 
-    return start(c, in, ALL_KINDS, "id", &in->next_page);
+    return start(c, &method, in, ALL_KINDS, &fields);
 }
 
 enum next list_credits(struct call *c)
 {
+    static const struct read_method method = {"cred", prepare, compute};
     Balances__V1__ListCreditsRequest *in = (Balances__V1__ListCreditsRequest *)c->request;
+    const struct list_fields fields = {"credit_id", &in->next_page, &in->consistency};
     list_request same;
 
     balances__v1__list_balances_request__init(&same);
@@ -349,13 +348,14 @@ enum next list_credits(struct call *c)
     same.include_ledgers = in->include_ledgers;
     same.include_balance = in->include_balance;
     same.limit = in->limit;
-    same.consistency = in->consistency;
-    return start(c, &same, CREDIT_KINDS, "credit_id", &in->next_page);
+    return start(c, &method, &same, CREDIT_KINDS, &fields);
 }
 
 enum next list_commits(struct call *c)
 {
+    static const struct read_method method = {"comm", prepare, compute};
     Balances__V1__ListCommitsRequest *in = (Balances__V1__ListCommitsRequest *)c->request;
+    const struct list_fields fields = {"commit_id", &in->next_page, &in->consistency};
     list_request same;
 
     balances__v1__list_balances_request__init(&same);
@@ -369,6 +369,5 @@ enum next list_commits(struct call *c)
     same.include_ledgers = in->include_ledgers;
     same.include_balance = in->include_balance;
     same.limit = in->limit;
-    same.consistency = in->consistency;
-    return start(c, &same, COMMIT_KINDS, "commit_id", &in->next_page);
+    return start(c, &method, &same, COMMIT_KINDS, &fields);
 }

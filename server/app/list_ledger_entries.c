@@ -1,7 +1,8 @@
 /* ListLedgerEntries: the ledger of a customer or of one balance, page by page, in either direction.
  * A page ends where its limit or the size of an answer says.
  *
- *     read the request --> query --> queried: gather, derive, order, cut --> reply
+ *     read the request --> (app/read.c: look up, query) --> compute: gather, derive, order, cut
+ *                                                           --> answer
  *
  * Three sources make one order. Stored entries come in it, cut at the size of a page. Drafts and
  * the turns of segments, from which entries are derived, come by instant alone, since the ids that
@@ -11,10 +12,9 @@
 #include "app/entries.h"
 #include "app/fields.h"
 #include "app/message.h"
+#include "app/read.h"
 #include "app/rows.h"
 #include "app/tokens.h"
-#include "base/clock.h"
-#include "base/log.h"
 #include "ledger/derived.h"
 #include "ledger/order.h"
 
@@ -25,9 +25,8 @@ enum {
     ANSWER_MARGIN_BYTES = 1024, /* of an answer, for its tokens */
 };
 
-struct list_ledger {
-    struct call *call;
-    struct id customer;
+/* What is asked for. */
+struct ledger_query {
     bool has_balance;
     struct id balance;
     bool has_types;
@@ -39,16 +38,16 @@ struct list_ledger {
     int limit;
     struct bytes binding;
     struct place after;
-    struct freshness freshness;
-    instant now;
+};
 
-    struct sql_req query;
-    enum err err;
-    bool found;
-    int64_t version;
+/* The page as it grows. */
+struct ledger_page {
+    struct computation *x;
+    const struct ledger_query *l;
     struct entry_list entries;
     bool cut; /* there is something beyond the horizon */
     instant horizon;
+    instant next_change; /* of anything of the customer's */
 };
 
 /* ---- the request ---- */
@@ -57,9 +56,8 @@ struct list_ledger {
 static const instant first_instant = INT64_C(-62167219200000000);
 static const instant last_instant = INT64_C(253402387200000000);
 
-static enum err read_types(struct list_ledger *l, const ledger_request *in)
+static enum err read_types(struct call *c, struct ledger_query *l, const ledger_request *in)
 {
-    struct call *c = l->call;
     char field[64];
     enum entry_type type;
 
@@ -83,11 +81,8 @@ static enum err read_types(struct list_ledger *l, const ledger_request *in)
     return ERR_OK;
 }
 
-static enum err read_request(struct list_ledger *l, ledger_request *in)
+static enum err read_request(struct call *c, struct ledger_query *l, ledger_request *in)
 {
-    struct call *c = l->call;
-
-    field_id(c, "customer_id", in->customer_id, &l->customer);
     l->has_balance = field_optional_id(c, "balance_id", in->balance_id, &l->balance);
     l->from = first_instant;
     l->until = last_instant;
@@ -95,11 +90,11 @@ static enum err read_request(struct list_ledger *l, ledger_request *in)
     field_instant_up(c, "ending_before", in->ending_before, &l->until);
     l->descending = in->descending;
     l->limit = field_limit(c, "limit", in->limit, LEDGER_PAGE_DEFAULT, LEDGER_PAGE_MAX);
-    enum err err = read_types(l, in);
+    enum err err = read_types(c, l, in);
     if (err != ERR_OK)
         return err;
 
-    l->binding = page_binding(c, &in->next_page);
+    l->binding = page_binding(c, &in->next_page, &in->consistency);
     if (!l->binding.data)
         return ERR_EXHAUSTED;
     l->after = (struct place){.at = first_instant};
@@ -108,12 +103,9 @@ static enum err read_request(struct list_ledger *l, ledger_request *in)
         l->after.rank = ENTRY_TYPE_COUNT - 1;
         memset(l->after.id.bytes, 0xff, sizeof l->after.id.bytes);
     }
-    if (*in->next_page) {
-        err = page_read(c, l->binding, in->next_page, &l->after);
-        if (err != ERR_OK)
-            return err;
-    }
-    return freshness_read(c, in->consistency, &l->customer, &l->freshness);
+    if (*in->next_page)
+        return page_read(c, l->binding, in->next_page, &l->after);
+    return ERR_OK;
 }
 
 /* ---- the rows ---- */
@@ -127,7 +119,7 @@ static int compare_with_place(const struct entry *e, const struct place *place)
 }
 
 /* Whether an entry is one that this page or a later one shows. */
-static bool is_wanted(const struct list_ledger *l, const struct entry *e)
+static bool is_wanted(const struct ledger_query *l, const struct entry *e)
 {
     int compared = compare_with_place(e, &l->after);
 
@@ -136,19 +128,19 @@ static bool is_wanted(const struct list_ledger *l, const struct entry *e)
 }
 
 /* A source that gave all it was asked for may have more, beyond its last instant. */
-static void draw_horizon(struct list_ledger *l, int beyond_place, instant last)
+static void draw_horizon(struct ledger_page *page, int beyond_place, instant last)
 {
-    if (beyond_place <= l->limit)
+    if (beyond_place <= page->l->limit)
         return;
-    if (!l->cut || (l->descending ? last > l->horizon : last < l->horizon))
-        l->horizon = last;
-    l->cut = true;
+    if (!page->cut || (page->l->descending ? last > page->horizon : last < page->horizon))
+        page->horizon = last;
+    page->cut = true;
 }
 
-static enum err read_drafts(struct list_ledger *l, struct sql_reader *r)
+static enum err read_drafts(struct ledger_page *page, struct sql_reader *r)
 {
     struct sql_array array = read_array(r);
-    struct arena *a = &l->call->arena;
+    struct arena *a = &page->x->arena;
     struct sql_reader record;
     enum balance_kind kind = 0;
     instant last = 0;
@@ -157,31 +149,31 @@ static enum err read_drafts(struct list_ledger *l, struct sql_reader *r)
     while (array_next_record(r, &array, &record)) {
         record.bad |= kind_parse(read_text(&record), &kind) != ERR_OK;
         bool at_place = read_bool(&record);
-        if (!record.bad && !entries_read_draft(&l->entries, a, &record, kind))
+        if (!record.bad && !entries_read_draft(&page->entries, a, &record, kind))
             return ERR_EXHAUSTED;
         array_record_done(r, &record);
         if (!reader_ok(r))
             return ERR_INTERNAL;
-        const struct entry *e = &l->entries.items[l->entries.count - 1].entry;
+        const struct entry *e = &page->entries.items[page->entries.count - 1].entry;
         if (!at_place) {
             beyond++;
             last = e->at;
         }
-        if (!is_wanted(l, e))
-            l->entries.count--;
+        if (!is_wanted(page->l, e))
+            page->entries.count--;
     }
-    draw_horizon(l, beyond, last);
+    draw_horizon(page, beyond, last);
     return ERR_OK;
 }
 
 /* One turn: the instant at which a segment starts or ends, with its balance, itself first. */
-static enum err read_turn(struct list_ledger *l, struct sql_reader *r, instant *ret_at,
+static enum err read_turn(struct ledger_page *page, struct sql_reader *r, instant *ret_at,
                           bool *ret_at_place)
 {
     struct segment segments[2] = {0};
     struct balance b = {.segments = segments};
     struct entry derived[DERIVED_PER_SEGMENT_MAX];
-    struct arena *a = &l->call->arena;
+    struct arena *a = &page->x->arena;
     struct sql_reader record;
     size_t count = 0;
 
@@ -203,18 +195,18 @@ static enum err read_turn(struct list_ledger *l, struct sql_reader *r, instant *
     }
     if (!reader_ok(r) || b.segment_count == 0)
         return ERR_INTERNAL;
-    enum err err = derive_entries(&b, &segments[0], l->now, derived, &count);
+    enum err err = derive_entries(&b, &segments[0], page->x->now, derived, &count);
     for (size_t i = 0; i < count && err == ERR_OK; i++) {
         /* The segment's other turn comes by itself. */
-        if (derived[i].at != *ret_at || !is_wanted(l, &derived[i]))
+        if (derived[i].at != *ret_at || !is_wanted(page->l, &derived[i]))
             continue;
-        if (!entries_add(&l->entries, a, &derived[i], message_entry(a, &derived[i])))
+        if (!entries_add(&page->entries, a, &derived[i], message_entry(a, &derived[i])))
             err = ERR_EXHAUSTED;
     }
     return err;
 }
 
-static enum err read_turns(struct list_ledger *l, struct sql_reader *r)
+static enum err read_turns(struct ledger_page *page, struct sql_reader *r)
 {
     struct sql_array array = read_array(r);
     struct sql_reader record;
@@ -223,62 +215,49 @@ static enum err read_turns(struct list_ledger *l, struct sql_reader *r)
     int beyond = 0;
 
     while (array_next_record(r, &array, &record)) {
-        enum err err = read_turn(l, &record, &at, &at_place);
+        enum err err = read_turn(page, &record, &at, &at_place);
         if (err != ERR_OK)
             return err;
         array_record_done(r, &record);
         if (!at_place) {
             beyond++;
             /* The join has not kept them in order. */
-            last = beyond == 1 || (l->descending ? at < last : at > last) ? at : last;
+            last = beyond == 1 || (page->l->descending ? at < last : at > last) ? at : last;
         }
     }
-    draw_horizon(l, beyond, last);
+    draw_horizon(page, beyond, last);
     return reader_ok(r) ? ERR_OK : ERR_INTERNAL;
 }
 
-static enum err read_answer(struct list_ledger *l, const struct sql_result *result)
+static enum err read_answer(struct ledger_page *page, const struct sql_result *result)
 {
     struct sql_reader r = result_row(result, 0);
 
-    l->version = read_int(&r);
-    if (!entries_read_stored(&l->entries, &l->call->arena, &r))
+    read_int(&r); /* the version */
+    page->next_change = read_null(&r) ? INSTANT_NEVER : read_instant(&r);
+    if (!entries_read_stored(&page->entries, &page->x->arena, &r))
         return reader_ok(&r) ? ERR_EXHAUSTED : ERR_INTERNAL;
-    enum err err = read_drafts(l, &r);
+    enum err err = read_drafts(page, &r);
     if (err == ERR_OK)
-        err = read_turns(l, &r);
+        err = read_turns(page, &r);
     if (err == ERR_OK && !reader_ok(&r))
         err = ERR_INTERNAL;
     return err;
 }
 
-static void on_queried(struct sql_req *req, enum err err, const struct sql_result *result)
-{
-    struct list_ledger *l = container_of(req, struct list_ledger, query);
-
-    l->found = err == ERR_OK && result_rows(result) == 1;
-    if (l->found)
-        err = read_answer(l, result);
-    if (l->found && err == ERR_INTERNAL)
-        log_error("list_ledger", "the database's answer is not what this program understands");
-    l->err = err;
-    l->call->database_us += req->took_us;
-    call_resume(l->call);
-}
-
 /* ---- the answer ---- */
 
-static bool is_beyond_horizon(const struct list_ledger *l, const struct entry *e)
+static bool is_beyond_horizon(const struct ledger_page *page, const struct entry *e)
 {
-    return l->cut && (l->descending ? e->at < l->horizon : e->at > l->horizon);
+    return page->cut && (page->l->descending ? e->at < page->horizon : e->at > page->horizon);
 }
 
 /* The place at which everything up to the horizon has been shown. */
-static struct place end_of_horizon(const struct list_ledger *l)
+static struct place end_of_horizon(const struct ledger_page *page)
 {
-    struct place place = {.at = l->horizon};
+    struct place place = {.at = page->horizon};
 
-    if (!l->descending) {
+    if (!page->l->descending) {
         place.rank = ENTRY_TYPE_COUNT - 1;
         memset(place.id.bytes, 0xff, sizeof place.id.bytes);
     }
@@ -287,73 +266,70 @@ static struct place end_of_horizon(const struct list_ledger *l)
 
 /* How many entries the page shows. It is full if its limit or the size of an answer ends it, and
  * not the horizon or the end of the ledger. One entry always fits: its texts have their bounds. */
-static size_t count_shown(const struct list_ledger *l, bool *ret_full)
+static size_t count_shown(const struct ledger_page *page, bool *ret_full)
 {
     size_t shown = 0, bytes = 0;
 
-    for (; shown < l->entries.count; shown++) {
-        const struct entry_item *item = &l->entries.items[shown];
-        if (is_beyond_horizon(l, &item->entry))
+    for (; shown < page->entries.count; shown++) {
+        const struct entry_item *item = &page->entries.items[shown];
+        if (is_beyond_horizon(page, &item->entry))
             return shown;
         bytes += balances__v1__ledger_entry__get_packed_size(item->message) + ITEM_FRAME_BYTES;
-        if (shown == (size_t)l->limit || bytes > ANSWER_BYTES_MAX - ANSWER_MARGIN_BYTES)
+        if (shown == (size_t)page->l->limit || bytes > ANSWER_BYTES_MAX - ANSWER_MARGIN_BYTES)
             break;
     }
-    *ret_full = shown < l->entries.count || shown == (size_t)l->limit;
+    *ret_full = shown < page->entries.count || shown == (size_t)page->l->limit;
     return shown;
 }
 
-static enum next step_queried(struct call *c)
+static void answer(struct computation *x, struct ledger_page *page)
 {
-    struct list_ledger *l = c->state;
-    const ledger_request *in = (const ledger_request *)c->request;
+    const struct ledger_query *l = x->request;
     Balances__V1__ListLedgerEntriesResponse answer;
     bool full = false;
 
     balances__v1__list_ledger_entries_response__init(&answer);
-    if (l->err == ERR_RANGE)
-        return call_fail(c, ERR_RANGE,
-                         "a ledger has an entry with more digits than an amount may "
-                         "have");
-    if (l->err != ERR_OK)
-        return call_fail_with(c, l->err);
-    if (!l->found)
-        return call_fail_not_found(c, "customer", in->customer_id);
-    if (!freshness_holds(c, &l->freshness, l->version))
-        return call_fail_invalid(c);
-
-    entries_sort(&l->entries, l->descending);
-    size_t shown = count_shown(l, &full);
-    answer.data = arena_array(&c->arena, shown, sizeof *answer.data);
-    answer.consistency_token = consistency_token(c, &l->customer, l->version);
-    if (shown < l->entries.count || l->cut) {
-        struct place last = end_of_horizon(l);
+    entries_sort(&page->entries, l->descending);
+    size_t shown = count_shown(page, &full);
+    answer.data = arena_array(&x->arena, shown, sizeof *answer.data);
+    answer.consistency_token = consistency_token(x->token_key, &x->arena, &x->customer, x->version);
+    if (shown < page->entries.count || page->cut) {
+        struct place last = end_of_horizon(page);
         if (full) {
-            const struct entry *e = &l->entries.items[shown - 1].entry;
+            const struct entry *e = &page->entries.items[shown - 1].entry;
             last = (struct place){e->at, (int)e->type, e->id};
         }
-        answer.next_page = page_token(c, l->binding, &last);
+        answer.next_page = page_token(x->token_key, &x->arena, l->binding, &last);
     }
-    if (!answer.data || !answer.consistency_token || !answer.next_page)
-        return call_fail_with(c, ERR_EXHAUSTED);
+    if (!answer.data || !answer.consistency_token || !answer.next_page) {
+        computation_fail(x, ERR_EXHAUSTED, NULL);
+        return;
+    }
     for (size_t i = 0; i < shown; i++)
-        answer.data[i] = l->entries.items[i].message;
+        answer.data[i] = page->entries.items[i].message;
     answer.n_data = shown;
-    return call_reply(c, &answer.base);
+    computation_answer(x, &answer.base, page->next_change);
 }
 
-/* ---- the steps ---- */
-
-static void cancel(struct call *c)
+static void compute(struct computation *x, const struct sql_result *result)
 {
-    struct list_ledger *l = c->state;
-    const struct app *app = call_app(c);
+    struct ledger_page page = {.x = x, .l = x->request};
+    enum err err = read_answer(&page, result);
 
-    pool_cancel(app->pool, &l->query);
+    if (err == ERR_RANGE)
+        computation_fail(x, err, "a ledger has an entry with more digits than an amount may have");
+    else if (err == ERR_INTERNAL)
+        computation_fail_rows(x);
+    else if (err != ERR_OK)
+        computation_fail(x, err, NULL);
+    else
+        answer(x, &page);
 }
+
+/* ---- the query ---- */
 
 /* Whether any of these is asked for. */
-static bool wants(const struct list_ledger *l, const enum entry_type *types, size_t count)
+static bool wants(const struct ledger_query *l, const enum entry_type *types, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (!l->has_types || l->types[types[i]])
@@ -366,19 +342,21 @@ static bool wants(const struct list_ledger *l, const enum entry_type *types, siz
     wants(l, (const enum entry_type[]){__VA_ARGS__}, \
           sizeof((const enum entry_type[]){__VA_ARGS__}) / sizeof(enum entry_type))
 
-static enum err fill_args(struct list_ledger *l)
+static enum err prepare(struct computation *x)
 {
-    struct sql_args *args = &l->query.args;
+    const struct ledger_query *l = x->request;
+    struct sql_args *args = &x->query.args;
     enum err err = ERR_OK;
 
-    args_id(args, &l->customer);
-    args_instant(args, l->now);
+    x->query.statement = l->descending ? SQL_LEDGER_BACKWARD : SQL_LEDGER_FORWARD;
+    args_id(args, &x->customer);
+    args_instant(args, x->now);
     if (l->has_balance)
         args_id(args, &l->balance);
     else
         args_null(args);
     if (l->has_types)
-        err = args_texts(args, &l->call->arena, l->type_names, l->type_count);
+        err = args_texts(args, &x->arena, l->type_names, l->type_count);
     else
         args_null(args);
     args_instant(args, l->from);
@@ -402,25 +380,16 @@ static enum err fill_args(struct list_ledger *l)
 
 enum next list_ledger_entries(struct call *c)
 {
+    static const struct read_method method = {"ldgr", prepare, compute};
     ledger_request *in = (ledger_request *)c->request;
-    struct list_ledger *l = arena_alloc(&c->arena, sizeof *l);
-    const struct app *app = call_app(c);
+    struct ledger_query *l = arena_alloc(&c->arena, sizeof *l);
+    struct id customer;
 
     if (!l)
         return call_fail_with(c, ERR_EXHAUSTED);
-    c->state = l;
-    l->call = c;
-    enum err err = read_request(l, in);
-    if (err == ERR_OK && c->status.violation_count > 0)
-        return call_fail_invalid(c);
-    l->now = clock_now_us();
-    if (err == ERR_OK)
-        err = fill_args(l);
+    field_id(c, "customer_id", in->customer_id, &customer);
+    enum err err = read_request(c, l, in);
     if (err != ERR_OK)
         return call_fail_with(c, err);
-    l->query.statement = l->descending ? SQL_LEDGER_BACKWARD : SQL_LEDGER_FORWARD;
-    c->step = step_queried;
-    c->cancel = cancel;
-    pool_submit(app->pool, &l->query, on_queried);
-    return WAIT;
+    return read_run(c, &method, l, &customer, &in->consistency);
 }

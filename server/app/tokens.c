@@ -39,7 +39,10 @@ enum err freshness_read(struct call *c, const Balances__V1__Consistency *consist
     uint8_t payload[VERSION_BYTES];
 
     *ret = (struct freshness){0};
-    /* The other levels ask for what every answer from the database gives. */
+    ret->fully =
+        consistency &&
+        consistency->requirement_case == BALANCES__V1__CONSISTENCY__REQUIREMENT_FULLY_CONSISTENT &&
+        consistency->fully_consistent;
     if (!consistency ||
         consistency->requirement_case != BALANCES__V1__CONSISTENCY__REQUIREMENT_AT_LEAST_AS_FRESH)
         return ERR_OK;
@@ -65,23 +68,25 @@ bool freshness_holds(struct call *c, const struct freshness *f, int64_t version)
     return false;
 }
 
-char *consistency_token(struct call *c, const struct id *customer, int64_t version)
+char *consistency_token(const struct seal_key *key, struct arena *a, const struct id *customer,
+                        int64_t version)
 {
     uint8_t payload[VERSION_BYTES];
     char text[SEAL_TEXT_MAX];
 
     put(payload, (uint64_t)version);
-    seal_make(key_of(c), "consistency", id_bytes(customer), bytes_of(payload, sizeof payload),
-              text);
-    return arena_text(&c->arena, bytes_text(text));
+    seal_make(key, "consistency", id_bytes(customer), bytes_of(payload, sizeof payload), text);
+    return arena_text(a, bytes_text(text));
 }
 
-struct bytes page_binding(struct call *c, char **next_page)
+struct bytes page_binding(struct call *c, char **next_page, Balances__V1__Consistency **consistency)
 {
     char *token = *next_page;
+    Balances__V1__Consistency *level = *consistency;
     const size_t path_len = strlen(c->method->path) + 1;
 
     *next_page = NULL;
+    *consistency = NULL;
     size_t len = protobuf_c_message_get_packed_size(c->request);
     uint8_t *out = arena_raw(&c->arena, path_len + len);
     if (out) {
@@ -89,10 +94,12 @@ struct bytes page_binding(struct call *c, char **next_page)
         protobuf_c_message_pack(c->request, out + path_len);
     }
     *next_page = token;
+    *consistency = level;
     return bytes_of(out, path_len + len);
 }
 
-char *page_token(struct call *c, struct bytes binding, const struct place *place)
+char *page_token(const struct seal_key *key, struct arena *a, struct bytes binding,
+                 const struct place *place)
 {
     uint8_t payload[PLACE_BYTES];
     char text[SEAL_TEXT_MAX];
@@ -100,8 +107,8 @@ char *page_token(struct call *c, struct bytes binding, const struct place *place
     put(payload, (uint64_t)place->at);
     payload[8] = (uint8_t)place->rank;
     memcpy(payload + 9, place->id.bytes, sizeof place->id.bytes);
-    seal_make(key_of(c), "page", binding, bytes_of(payload, sizeof payload), text);
-    return arena_text(&c->arena, bytes_text(text));
+    seal_make(key, "page", binding, bytes_of(payload, sizeof payload), text);
+    return arena_text(a, bytes_text(text));
 }
 
 enum err page_read(struct call *c, struct bytes binding, const char *token, struct place *ret)

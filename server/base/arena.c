@@ -98,6 +98,12 @@ void arena_reset(struct arena *a)
     a->full = false;
 }
 
+void arena_move(struct arena *from, struct arena *to)
+{
+    *to = *from;
+    arena_init(from, to->pool, to->bytes_max);
+}
+
 /* What does not fit into a common chunk gets one of its own, behind the newest, which stays in use.
  */
 static void *own_chunk(struct arena *a, size_t size)

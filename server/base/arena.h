@@ -34,6 +34,8 @@ void arena_pool_done(struct arena_pool *pool);
 void arena_init(struct arena *a, struct arena_pool *pool, size_t bytes_max);
 /* Ends all that was allocated. Also the destructor. */
 void arena_reset(struct arena *a);
+/* Hands all that was allocated over to `to`, which is new; `from` is empty then. */
+void arena_move(struct arena *from, struct arena *to);
 
 /* Zeroed, aligned for any type; NULL when full. */
 void *arena_alloc(struct arena *a, size_t size);

@@ -41,6 +41,10 @@ enum {
     /* Parameters of one statement. */
     SQL_PARAMS_MAX = 24,
 
+    /* Customers whose changes the feed takes on at once; the others wait for its next turn. */
+    FEED_BATCH_MAX = 512,
+    FEED_ARENA_BYTES = 256 * 1024,
+
     /* Page sizes, defaults and largest (proto). Outside: INVALID_ARGUMENT. */
     BALANCES_PAGE_MAX = 25,
     LEDGER_PAGE_MAX = 1000,

@@ -34,6 +34,12 @@ static inline void list_append(struct list *head, struct list *link)
     head->prev = link;
 }
 
+/* In front of all others. */
+static inline void list_push(struct list *head, struct list *link)
+{
+    list_append(head->next, link);
+}
+
 static inline void list_remove(struct list *link)
 {
     link->prev->next = link->next;

@@ -73,10 +73,11 @@ static void log_call(struct server_call *c)
     bool ours = err == ERR_INTERNAL || err == ERR_UNKNOWN;
     if (!ours && !log_wants(LOG_DEBUG))
         return;
-    log_line(ours ? LOG_ERROR : LOG_DEBUG, "call", "%s %s took=%lldus database=%lldus%s%s",
+    log_line(ours ? LOG_ERROR : LOG_DEBUG, "call", "%s %s took=%lldus database=%lldus%s%s%s%s",
              c->call.method ? c->call.method->path : "(unknown method)",
              err_grpc_name(err_grpc_code(err)), (long long)(clock_monotonic_us() - c->arrived_us),
-             (long long)c->call.database_us, c->call.status.message ? " " : "",
+             (long long)c->call.database_us, c->call.cache ? " cache=" : "",
+             c->call.cache ? c->call.cache : "", c->call.status.message ? " " : "",
              c->call.status.message ? c->call.status.message : "");
 }
 
@@ -156,6 +157,13 @@ static enum next send_answer(struct server_call *c, int code)
     return DONE;
 }
 
+static enum next reply(struct server_call *c, grpc_slice message)
+{
+    c->answer = grpc_raw_byte_buffer_create(&message, 1);
+    grpc_slice_unref(message);
+    return send_answer(c, GRPC_STATUS_OK);
+}
+
 enum next call_reply(struct call *call, const ProtobufCMessage *answer)
 {
     struct server_call *c = home(call);
@@ -166,9 +174,13 @@ enum next call_reply(struct call *call, const ProtobufCMessage *answer)
                          len, ANSWER_BYTES_MAX);
     grpc_slice slice = grpc_slice_malloc(len);
     protobuf_c_message_pack(answer, GRPC_SLICE_START_PTR(slice));
-    c->answer = grpc_raw_byte_buffer_create(&slice, 1);
-    grpc_slice_unref(slice);
-    return send_answer(c, GRPC_STATUS_OK);
+    return reply(c, slice);
+}
+
+enum next call_reply_packed(struct call *call, struct bytes answer)
+{
+    assert(answer.len <= ANSWER_BYTES_MAX);
+    return reply(home(call), grpc_slice_from_copied_buffer((const char *)answer.data, answer.len));
 }
 
 static void add_trailer(struct server_call *c, const char *key, struct bytes value)
@@ -461,6 +473,7 @@ static void arm(struct server_call *c, int method_index)
     c->call.state = NULL;
     c->call.cancel = NULL;
     c->call.database_us = 0;
+    c->call.cache = NULL;
     status_init(&c->call.status);
     c->grpc = NULL;
     c->was_cancelled = 0;

@@ -41,7 +41,8 @@ struct call {
     void *state;               /* the method's own */
     call_step_fn *step;
     void (*cancel)(struct call *c); /* while a step waits */
-    int64_t database_us;            /* for the log: time spent waiting for it */
+    int64_t database_us;            /* for the log: time spent waiting for it, */
+    const char *cache;              /* and whether the cache had it; NULL where it was not asked */
 };
 
 /* The worker's application part, as rpc_options.open returned it. */
@@ -54,6 +55,8 @@ void call_resume(struct call *c);
 
 /* Answers. Each returns DONE and is the last thing that a step does. */
 enum next call_reply(struct call *c, const ProtobufCMessage *answer);
+/* The same with an answer that is packed already, and is copied. */
+enum next call_reply_packed(struct call *c, struct bytes answer);
 /* With what `c->status` holds beside: violations, resource, reason. The text is cut at
  * STATUS_MESSAGE_BYTES_MAX. NULL means the error's own text. */
 __attribute__((format(printf, 3, 4))) enum next call_fail(struct call *c, enum err err,

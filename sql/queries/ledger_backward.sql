@@ -60,6 +60,9 @@ WITH stored AS MATERIALIZED (
      FETCH FIRST $11 ROWS WITH TIES)
 )
 SELECT v.version,
+       -- When the customer's answers change by themselves.
+       (SELECT least(min(s.ending_before), min(s.starting_at) FILTER (WHERE s.starting_at > $2))
+          FROM segment s WHERE s.customer_id = $1 AND s.ending_before > $2),
        ARRAY(SELECT ROW(e.balance_id, e.segment_id, e.id, e.type, e.amount, e.timestamp,
                         e.invoice_id, e.contract_id, e.new_contract_id, e.reason,
                         e.transaction_type_id)

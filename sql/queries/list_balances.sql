@@ -61,6 +61,9 @@ WITH page AS MATERIALIZED (
     FROM weighed w
 )
 SELECT v.version,
+       -- When the customer's answers change by themselves.
+       (SELECT least(min(s.ending_before), min(s.starting_at) FILTER (WHERE s.starting_at > $2))
+          FROM segment s WHERE s.customer_id = $1 AND s.ending_before > $2),
        b.id, b.created_at, b.kind, b.contract_id, b.archived_at,
        b.allow_overdraft, b.true_up_disabled, b.rollover_amount,
        t.id, t.name, b.name, b.description,

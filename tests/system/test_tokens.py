@@ -103,18 +103,26 @@ def test_page_token_of_another_page_size_is_refused(setting, paged):
 
 
 def test_page_token_of_another_request_is_refused(setting, paged):
-    """Whichever other field is changed."""
+    """Whichever other field is changed, but the consistency: that is how fresh the page is, not what is on it."""
     token = first_page(setting, paged)
     request = harness.messages()[f"balances.v1.{paged}Request"]
     other = {"message": stamp(0), "bool": True, "string": setting.ada.balances[0].id, "enum": [1]}
     for field in request.DESCRIPTOR.fields:
-        if field.name in ("customer_id", "limit", "next_page"):
+        if field.name in ("customer_id", "limit", "next_page", "consistency"):
             continue
         kind = {11: "message", 8: "bool", 9: "string", 14: "enum"}[field.type]
-        value = {"fully_consistent": True} if field.name == "consistency" else other[kind]
         with refused("next_page"):
             setting.here.call(paged, customer_id=setting.ada.id, limit=2, next_page=token,
-                              **{field.name: value})
+                              **{field.name: other[kind]})
+
+
+def test_page_token_is_good_at_every_level_of_consistency(setting, paged):
+    """Whoever has seen a page may ask that the next be no older."""
+    answer = setting.here.call(paged, customer_id=setting.ada.id, limit=2)
+    due = setting.here.call(paged, customer_id=setting.ada.id, limit=2, next_page=answer.next_page)
+    for level in (at_least(answer.consistency_token), {"fully_consistent": True}, {"minimize_latency": True}):
+        assert setting.here.call(paged, customer_id=setting.ada.id, limit=2, next_page=answer.next_page,
+                                 consistency=level) == due
 
 
 def test_page_token_of_another_customer_is_refused(setting, paged):

@@ -1,0 +1,4 @@
+-- The version of a customer's ledger: one row, or none where there is no such customer.
+--
+-- $1 customer
+SELECT v.version FROM ledger_version v WHERE v.customer_id = $1
