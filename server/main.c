@@ -2,7 +2,8 @@
  * waits for signals, and stops; workers serve.
  *
  *     SIGTERM --> not serving --stop_delay--> no new calls --drained, or stop_grace--> end
- */
+ *
+ * The feed runs on the main thread's loop, and ends after the last call. */
 #include <assert.h>
 #include <grpc/grpc.h>
 #include <signal.h>
@@ -14,6 +15,8 @@
 
 #include "app/app.h"
 #include "base/config.h"
+#include "cache/cache.h"
+#include "feed/feed.h"
 #include "server/descriptors.h"
 #include "server/healthcheck.h"
 #include "sql/migrate.h"
@@ -27,6 +30,7 @@ enum { CANCEL_MS = 2000 };
 struct run {
     const struct config *config;
     struct server *server;
+    struct feed *feed;
     uv_loop_t loop;
     uv_signal_t term, interrupt;
     uv_timer_t timer;
@@ -35,8 +39,10 @@ struct run {
     int exit_code;
 };
 
-static void end_loop(struct run *run)
+static void on_feed_closed(void *arg)
 {
+    struct run *run = arg;
+
     uv_close((uv_handle_t *)&run->term, NULL);
     uv_close((uv_handle_t *)&run->interrupt, NULL);
     uv_close((uv_handle_t *)&run->timer, NULL);
@@ -56,7 +62,7 @@ static void on_drained(uv_async_t *drained)
     struct run *run = container_of(drained, struct run, drained);
 
     run->state = DRAINED;
-    end_loop(run);
+    feed_close(run->feed, on_feed_closed, run);
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -125,6 +131,11 @@ static int serve(const struct config *config)
     /* A name server that is away must not hold up a stop: the resolver's own patience is 10 s. */
     setenv("RES_OPTIONS", "timeout:1 attempts:2", 0);
     log_set_level(config->log_level);
+    if (*config->redis_url && !cache_check_url(config->redis_url, why, sizeof why)) {
+        /* Without the value, which may have a password in it. */
+        fprintf(stderr, "balanced: BALANCED_REDIS_URL must be %s\n", why);
+        return EXIT_USAGE;
+    }
     config_log(config);
     if (server_start(&options, &run.server, why, sizeof why) != ERR_OK) {
         fprintf(stderr, "balanced: %s\n", why);
@@ -136,6 +147,7 @@ static int serve(const struct config *config)
     uv_timer_init(&run.loop, &run.timer);
     uv_async_init(&run.loop, &run.drained, on_drained);
     run.term.data = run.interrupt.data = &run;
+    run.feed = feed_open(&run.loop, config);
     uv_signal_start(&run.term, on_signal, SIGTERM);
     uv_signal_start(&run.interrupt, on_signal, SIGINT);
     uv_run(&run.loop, UV_RUN_DEFAULT);

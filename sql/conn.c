@@ -560,7 +560,7 @@ static void connect_to(struct conn *c, const char *hosts, const char *addresses)
 {
     const char *const names[] = {"dbname", "fallback_application_name", hosts ? "host" : NULL,
                                  "hostaddr", NULL};
-    const char *const values[] = {c->options.url, "balanced", hosts, addresses, NULL};
+    const char *const values[] = {c->options.url, c->options.name, hosts, addresses, NULL};
 
     c->pg = PQconnectStartParams(names, values, 1);
     PQsetNoticeProcessor(c->pg, ignore_notice, NULL);

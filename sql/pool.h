@@ -69,7 +69,8 @@ struct sql_reader result_row(const struct sql_result *result, int row);
 
 struct pool_options {
     uv_loop_t *loop;
-    const char *url; /* borrowed */
+    const char *url;  /* borrowed */
+    const char *name; /* of its sessions, for whoever looks at the database's list; borrowed */
     int connections;
     int64_t statement_timeout_us;
     /* Whether at least one connection answers; called on every change. */

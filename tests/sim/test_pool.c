@@ -130,6 +130,7 @@ static void open_pool(int connections)
     const struct pool_options options = {
         .loop = &t.loop,
         .url = t.fake.url,
+        .name = "balanced",
         .connections = connections,
         .statement_timeout_us = TIMEOUT_US,
         .on_ready = on_ready,
