@@ -59,7 +59,7 @@ void *app_open(struct worker *w, void *arg)
         };
         app->cache = cache_open(&cache);
     }
-    app->reads = reads_open(app);
+    app->reads = reads_open(&w->loop);
     return app;
 }
 

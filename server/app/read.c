@@ -476,14 +476,14 @@ enum next read_run(struct call *c, const struct read_method *method, void *reque
 
 /* ---- life ---- */
 
-struct reads *reads_open(struct app *app)
+struct reads *reads_open(uv_loop_t *loop)
 {
     struct reads *reads = calloc(1, sizeof *reads);
 
     assert(reads);
     for (int i = 0; i < BUCKETS; i++)
         list_init(&reads->buckets[i]);
-    later_open(&reads->leaving, &app->worker->loop, on_left, reads);
+    later_open(&reads->leaving, loop, on_left, reads);
     return reads;
 }
 

@@ -48,6 +48,6 @@ enum next read_run(struct call *c, const struct read_method *method, void *reque
                    const struct id *customer, Balances__V1__Consistency **consistency);
 
 /* A worker's computations under way. */
-struct reads *reads_open(struct app *app);
+struct reads *reads_open(uv_loop_t *loop);
 /* When no call is left: closes its handle, then calls `closed`. */
 void reads_close(struct reads *r, void (*closed)(void *arg), void *arg);

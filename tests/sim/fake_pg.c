@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/id.h"
 
 enum {
     CANCEL_CODE = 80877102,
@@ -215,7 +216,7 @@ int64_t fake_answer(struct fake_session *s)
     int64_t item = take_with_steps(s);
 
     put_empty(s, '2');
-    put_number_row(s, item);
+    put_number_row(s, item == FAKE_VERSION ? s->fake->version : item);
     put_ready(s);
     return item;
 }
@@ -262,7 +263,10 @@ static int64_t bind_parameter(const uint8_t *in)
     in += strlen((const char *)in) + 1;
     in += strlen((const char *)in) + 1;
     in += 2 + 2 * number_at(in, 2);
-    assert(number_at(in, 2) >= 1 && number_at(in + 2, 4) == 8);
+    assert(number_at(in, 2) >= 1);
+    if (number_at(in + 2, 4) == sizeof(struct id))
+        return FAKE_VERSION;
+    assert(number_at(in + 2, 4) == 8);
     return number_at(in + 6, 8);
 }
 
@@ -371,6 +375,7 @@ static void accept_all(struct fake_pg *f)
         assert(s);
         s->fd = fd;
         f->sessions[f->session_count++] = s;
+        s->fake = f;
         s->pid = f->session_count;
     }
 }

@@ -13,9 +13,10 @@
 #include <stdint.h>
 #include <uv.h>
 
-enum { FAKE_SESSIONS_MAX = 256, FAKE_ITEMS_MAX = 1024, FAKE_PING = -1 };
+enum { FAKE_SESSIONS_MAX = 256, FAKE_ITEMS_MAX = 1024, FAKE_PING = -1, FAKE_VERSION = -2 };
 
 struct fake_session {
+    struct fake_pg *fake;
     int fd; /* -1: over */
     enum { FAKE_STARTING, FAKE_GREETED, FAKE_SERVING } state;
     int pid; /* its number, from 1 */
@@ -41,6 +42,7 @@ struct fake_pg {
 
     /* what it does by itself: */
     bool refuse;       /* to let anybody in: it hangs up */
+    int64_t version;   /* what it answers to a statement about a customer alone */
     int origin;        /* its name, as a number */
     bool standby;      /* it says that it is one */
     bool silent;       /* it accepts, and says nothing */
