@@ -10,7 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
 #include "base/id.h"
 
 enum {
@@ -84,8 +83,8 @@ static void put_ready(struct fake_session *s)
     put_message(s, 'Z', &b);
 }
 
-/* One row. A value without bytes is null. */
-static void put_row(struct fake_session *s, const struct bytes *values, int columns)
+/* Rows of as many columns. A value without data is null. */
+static void put_rows(struct fake_session *s, const struct bytes *values, int rows, int columns)
 {
     struct body b = {.len = 0};
 
@@ -100,14 +99,16 @@ static void put_row(struct fake_session *s, const struct bytes *values, int colu
         add_number(&b, 1, 2);
     }
     put_message(s, 'T', &b);
-    b.len = 0;
-    add_number(&b, columns, 2);
-    for (int i = 0; i < columns; i++) {
-        add_number(&b, values[i].data ? (int64_t)values[i].len : -1, 4);
-        if (values[i].data)
-            add(&b, values[i].data, values[i].len);
+    for (int row = 0; row < rows; row++) {
+        b.len = 0;
+        add_number(&b, columns, 2);
+        for (int i = 0; i < columns; i++, values++) {
+            add_number(&b, values->data ? (int64_t)values->len : -1, 4);
+            if (values->data)
+                add(&b, values->data, values->len);
+        }
+        put_message(s, 'D', &b);
     }
-    put_message(s, 'D', &b);
     b.len = 0;
     add_text(&b, "SELECT 1");
     put_message(s, 'C', &b);
@@ -118,7 +119,7 @@ static void put_number_row(struct fake_session *s, int64_t value)
     struct body b = {.len = 0};
 
     add_number(&b, value, 8);
-    put_row(s, &(struct bytes){(const uint8_t *)b.bytes, b.len}, 1);
+    put_rows(s, &(struct bytes){(const uint8_t *)b.bytes, b.len}, 1, 1);
 }
 
 static void put_problem(struct fake_session *s, char type, const char *severity,
@@ -176,7 +177,7 @@ static void answer_handshake(struct fake_pg *f, struct fake_session *s)
         put_empty(s, '1');
     put_empty(s, '1');
     put_empty(s, '2');
-    put_row(s, row, 2);
+    put_rows(s, row, 1, 2);
     put_ready(s);
     s->state = FAKE_SERVING;
 }
@@ -189,6 +190,7 @@ static int64_t take(struct fake_session *s)
     s->item_count--;
     memmove(s->items, s->items + 1, (size_t)s->item_count * sizeof *s->items);
     memmove(s->steps, s->steps + 1, (size_t)s->item_count * sizeof *s->steps);
+    memmove(s->names, s->names + 1, (size_t)s->item_count * sizeof *s->names);
     return item;
 }
 
@@ -217,6 +219,16 @@ int64_t fake_answer(struct fake_session *s)
 
     put_empty(s, '2');
     put_number_row(s, item == FAKE_VERSION ? s->fake->version : item);
+    put_ready(s);
+    return item;
+}
+
+int64_t fake_rows(struct fake_session *s, const struct bytes *values, int rows, int columns)
+{
+    int64_t item = take_with_steps(s);
+
+    put_empty(s, '2');
+    put_rows(s, values, rows, columns);
     put_ready(s);
     return item;
 }
@@ -263,10 +275,12 @@ static int64_t bind_parameter(const uint8_t *in)
     in += strlen((const char *)in) + 1;
     in += strlen((const char *)in) + 1;
     in += 2 + 2 * number_at(in, 2);
-    assert(number_at(in, 2) >= 1);
+    if (number_at(in, 2) == 0)
+        return FAKE_NOTHING;
     if (number_at(in + 2, 4) == sizeof(struct id))
         return FAKE_VERSION;
-    assert(number_at(in + 2, 4) == 8);
+    if (number_at(in + 2, 4) != 8)
+        return FAKE_NOTHING;
     return number_at(in + 6, 8);
 }
 
@@ -276,6 +290,8 @@ static void take_message(struct fake_pg *f, struct fake_session *s, char type, c
         fake_hang_up(s);
     } else if (type == 'B' && s->state == FAKE_SERVING) {
         s->binds++;
+        /* After the portal's name, which is empty. */
+        snprintf(s->bind_name, sizeof s->bind_name, "%s", (const char *)body + 1);
         s->bind = bind_parameter(body);
     } else if (type == 'S' && s->state == FAKE_GREETED) {
         if (!f->stop_prepare)
@@ -283,6 +299,7 @@ static void take_message(struct fake_pg *f, struct fake_session *s, char type, c
     } else if (type == 'S') {
         assert(s->item_count < FAKE_ITEMS_MAX);
         s->steps[s->item_count] = s->binds;
+        memcpy(s->names[s->item_count], s->bind_name, sizeof s->bind_name);
         s->items[s->item_count++] = s->binds ? s->bind : FAKE_PING;
         s->binds = 0;
     }

@@ -13,7 +13,16 @@
 #include <stdint.h>
 #include <uv.h>
 
-enum { FAKE_SESSIONS_MAX = 256, FAKE_ITEMS_MAX = 1024, FAKE_PING = -1, FAKE_VERSION = -2 };
+#include "base/bytes.h"
+
+enum {
+    FAKE_SESSIONS_MAX = 256,
+    FAKE_ITEMS_MAX = 1024,
+    FAKE_PING = -1,
+    FAKE_VERSION = -2,
+    FAKE_NOTHING = -3,
+    FAKE_NAME_MAX = 32
+};
 
 struct fake_session {
     struct fake_pg *fake;
@@ -22,11 +31,13 @@ struct fake_session {
     int pid; /* its number, from 1 */
     uint8_t *in, *out;
     size_t in_len, out_len, in_room, out_room;
-    int binds; /* since the last synchronisation */
+    char bind_name[FAKE_NAME_MAX]; /* of its statement */
+    int binds;                     /* since the last synchronisation */
     int64_t bind;
     int64_t items[FAKE_ITEMS_MAX]; /* what waits for its answer, oldest first: the last step's
                                       number, */
     int steps[FAKE_ITEMS_MAX];     /* and how many steps there are */
+    char names[FAKE_ITEMS_MAX][FAKE_NAME_MAX]; /* of the last step's statement */
     int item_count;
 };
 
@@ -75,6 +86,8 @@ void fake_idle(struct fake_pg *f, int ms);
 struct fake_session *fake_newest(struct fake_pg *f);
 /* Each takes the oldest item off and puts its answer into the session's output. */
 int64_t fake_answer(struct fake_session *s); /* the row has the item's own number */
+/* Rows of these values, one after the other; one without data is null. */
+int64_t fake_rows(struct fake_session *s, const struct bytes *values, int rows, int columns);
 int64_t fake_error(struct fake_session *s, const char *sqlstate);
 /* Between messages, at any time. */
 void fake_notice(struct fake_session *s);
