@@ -8,8 +8,8 @@
  *          put there that no other reader uses. The answer is computed from a snapshot taken after
  *   fill   takes effect only if that key still holds the claim, or the very version that was read
  *   raise  after a commit: unless that key holds the version or a newer one, it is deleted, which
- *          ends every answer and every fill under way at once. It may come late, twice, in any
- * order
+ *          ends every answer and every fill under way at once. It may come late, twice, or in any
+ *          order
  *
  * A Redis that is away, slow, full or lying costs speed and nothing else: everything that does not
  * fit is a miss, and after a few failures Redis is left alone for a while.
@@ -30,6 +30,7 @@
 #include "ledger/model.h"
 
 struct cache;
+struct redis_slot;
 
 struct cache_options {
     uv_loop_t *loop;
@@ -50,9 +51,10 @@ struct cache *cache_open(const struct cache_options *options);
  * submitted after this, but from the callbacks that it brings about. */
 void cache_close(struct cache *c, void (*closed)(void *arg), void *arg);
 
-/* What the key of a customer's version held. Only whoever has one may fill. */
+/* What the key of a customer's version held, and where. Only whoever has one may fill. */
 struct cache_claim {
-    uint8_t len; /* 0: nothing is known, and nothing will be filled */
+    uint64_t place; /* the database and the Redis that it is about: a fill goes nowhere else */
+    uint8_t len;    /* 0: nothing is known, and nothing will be filled */
     char held[38];
 };
 
@@ -67,12 +69,17 @@ struct cache_key {
     uint8_t request[16]; /* a hash of the normalized request */
 };
 
+/* Sets the hash of a request. Whoever does not know the secret cannot make two requests that are
+ * filed under the same key. */
+void cache_key_request(struct cache_key *key, const uint8_t secret[static 32],
+                       struct bytes request);
+
 /* Counts, for those who watch. */
 struct cache_counts {
     uint64_t hits, misses, skipped; /* lookups; skipped ones never asked Redis */
-    uint64_t
-        refused; /* answers that were there but not fit: damaged, of another customer or format */
-    uint64_t fills, fills_refused, raises, failures;
+    uint64_t refused; /* answers that were there but not fit: damaged, of another customer */
+    uint64_t fills, fills_refused, raises;
+    uint64_t failures; /* commands without an answer, or with an error */
 };
 const struct cache_counts *cache_counts(const struct cache *c);
 
@@ -95,8 +102,7 @@ struct cache_lookup {
     /* the cache's own: */
     cache_found_fn *done;
     struct list link;
-    void *pending;
-    bool cancelled;
+    struct redis_slot *slot; /* while Redis works on it */
 };
 
 void cache_lookup(struct cache *c, struct cache_lookup *l, cache_found_fn *done);
@@ -104,7 +110,8 @@ void cache_lookup(struct cache *c, struct cache_lookup *l, cache_found_fn *done)
 void cache_lookup_cancel(struct cache *c, struct cache_lookup *l);
 
 /* Files an answer, which is copied; nobody hears what became of it. `claim` is from before the
- * snapshot that `version` was read in; at `valid_until` the answer changes by itself. */
+ * snapshot that `version` was read in; at `valid_until` the answer changes by itself. An answer
+ * beyond CACHE_ANSWER_BYTES_MAX is not filed. */
 void cache_fill(struct cache *c, const struct cache_key *key, const struct cache_claim *claim,
                 int64_t version, instant valid_until, struct bytes answer);
 
@@ -121,8 +128,8 @@ struct cache_raise {
     /* the cache's own: */
     cache_raised_fn *done;
     struct list link;
-    void *pending;
-    bool cancelled;
+    struct redis_slot *slot; /* while Redis works on it */
+    enum err err;            /* while it waits to be called back */
 };
 
 void cache_raise(struct cache *c, struct cache_raise *r, cache_raised_fn *done);

@@ -1,8 +1,8 @@
-# cmake -DFILES=a,b -DKIND=migrations|statements|descriptors -DOUT=x.c [-DHEADER=x.h] -P embed.cmake
+# cmake -DFILES=a,b -DKIND=migrations|statements|scripts|descriptors -DOUT=x.c [-DHEADER=x.h] -P embed.cmake
 #
 # Writes files into C source, so that the binary carries them: migrations as a table with their numbers
 # (0003_ledger.sql is 3, "ledger"), statements as an array in the order of the enum in HEADER,
-# descriptors as the bytes of one file.
+# Redis's scripts in the same way, descriptors as the bytes of one file.
 if(KIND STREQUAL "descriptors")
   file(READ ${FILES} hex HEX)
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
@@ -23,6 +23,10 @@ foreach(file IN LISTS files)
       message(FATAL_ERROR "${file}: a migration is called NUMBER_name.sql")
     endif()
     string(APPEND table "{${CMAKE_MATCH_1}, \"${CMAKE_MATCH_2}\",\n\"${text}\"},\n")
+  elseif(KIND STREQUAL "scripts")
+    string(TOUPPER ${name} upper)
+    string(APPEND names "    CACHE_SCRIPT_${upper},\n")
+    string(APPEND table "[CACHE_SCRIPT_${upper}] =\n\"${text}\",\n")
   else()
     string(TOUPPER ${name} upper)
     string(APPEND names "    SQL_${upper},\n")
@@ -31,6 +35,9 @@ foreach(file IN LISTS files)
 endforeach()
 if(KIND STREQUAL "migrations")
   file(WRITE ${OUT} "#include \"sql/schema.h\"\n\nconst struct sql_migration sql_migrations[] = {\n${table}};\nconst size_t sql_migration_count = sizeof sql_migrations / sizeof *sql_migrations;\n")
+elseif(KIND STREQUAL "scripts")
+  file(WRITE ${HEADER} "#pragma once\n\nenum cache_script {\n${names}    CACHE_SCRIPT_COUNT,\n};\n")
+  file(WRITE ${OUT} "#include \"cache/scripts.h\"\n\nconst char *const cache_script_texts[CACHE_SCRIPT_COUNT] = {\n${table}};\n")
 else()
   file(WRITE ${HEADER} "#pragma once\n\nenum sql_statement {\n${names}    SQL_STATEMENT_COUNT,\n};\n")
   file(WRITE ${OUT} "#include \"sql/statement.h\"\n\nconst struct sql_statement_text sql_statement_texts[SQL_STATEMENT_COUNT] = {\n${table}};\n")

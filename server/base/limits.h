@@ -45,6 +45,17 @@ enum {
     FEED_BATCH_MAX = 512,
     FEED_ARENA_BYTES = 256 * 1024,
 
+    /* Commands on their way to Redis. Over it: a lookup is a miss, an answer is not filed; a raise
+     * has room of its own, and beyond that ERR_UNAVAILABLE. */
+    REDIS_IN_FLIGHT_MAX = 1024,
+    REDIS_RAISES_MAX = 1024,
+    /* Bytes that wait to be sent to it. The same, but for raises, which are small. */
+    REDIS_OUT_BYTES_MAX = 8 * 1024 * 1024,
+    /* An answer that is filed. Over it: it is computed anew each time. */
+    CACHE_ANSWER_BYTES_MAX = 512 * 1024,
+    /* An answer of Redis. Over it: the connection is given up. */
+    REDIS_REPLY_BYTES_MAX = 2 * CACHE_ANSWER_BYTES_MAX,
+
     /* Page sizes, defaults and largest (proto). Outside: INVALID_ARGUMENT. */
     BALANCES_PAGE_MAX = 25,
     LEDGER_PAGE_MAX = 1000,

@@ -34,7 +34,7 @@ LIBRARIES = {
     "postgres": [],
     "hiredis": ["cache/redis.c"],
     "uuid/": ["server/base/id.c"],
-    "openssl/": ["server/base/"],
+    "openssl/": ["server/base/", "cache/redis.c"],
     "microhttpd.h": ["server/base/http.c"],
     "uv.h": ["server/base/later.h", "server/main.c", "server/rpc/", "server/app/", "server/feed/", "sql/", "cache/"],
     "xxhash.h": ["server/base/", "cache/"],

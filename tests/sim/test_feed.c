@@ -46,7 +46,7 @@ static void end_raise(void *arg, struct list *link)
     struct cache_raise *r = container_of(link, struct cache_raise, link);
 
     (void)arg;
-    r->done(r, r->cancelled ? ERR_UNAVAILABLE : ERR_OK);
+    r->done(r, r->err);
 }
 
 void cache_raise(struct cache *c, struct cache_raise *r, cache_raised_fn *done)
@@ -62,7 +62,7 @@ static void end_raises(bool good)
 {
     while (t.raise_count > 0) {
         struct cache_raise *r = t.raises[--t.raise_count];
-        r->cancelled = !good;
+        r->err = good ? ERR_OK : ERR_UNAVAILABLE;
         if (good)
             t.raised[t.raised_count++] = r->version;
         later_add(&t.later, &r->link);
@@ -201,7 +201,7 @@ static void change_that_was_not_told_is_not_deleted(void **state)
     give_changes(2, (const int64_t[]){4, 5});
     wait_raises(2);
     struct cache_raise *one = t.raises[--t.raise_count];
-    one->cancelled = false;
+    one->err = ERR_OK;
     later_add(&t.later, &one->link);
     end_raises(false);
     give_changes(2, (const int64_t[]){4, 5});
