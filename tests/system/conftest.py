@@ -2,6 +2,8 @@
 
     postgres   one running cluster for each test file; a test that breaks it mends it
     database   the URL of a database with the schema, new for each test
+    redis      a running, empty Redis for each test, which may break it
+    proxy      starts proxies between servers and that Redis: server(redis_url=proxy().url)
     server     starts servers for one test: server(), or server(database_url=…, workers=2)
     grpcurl    Grpcurl for a server: grpcurl(server)
 """
@@ -9,6 +11,7 @@
 import pytest
 
 import harness
+from redis_proxy import RedisProxy
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +27,29 @@ def postgres():
 @pytest.fixture
 def database(postgres):
     return harness.migrated(postgres)
+
+
+@pytest.fixture
+def redis():
+    one = harness.Redis()
+    try:
+        one.start()
+        yield one
+    finally:
+        one.remove()
+
+
+@pytest.fixture
+def proxy(redis):
+    made = []
+
+    def start():
+        made.append(RedisProxy(redis))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
-"""What a system test stands on: a PostgreSQL of its own, the real server, and clients for it.
+"""What a system test stands on: a PostgreSQL and a Redis of its own, the real server, and clients for it.
 
     Postgres   a private cluster that a test may stop, kill, pause and restart as it likes
+    Redis      the same of a Redis
     Server     the real `balanced serve` on a free port; its end is checked: exit 0, no sanitizer report
     Client     calls any method by its name, with messages built from the project's .proto files
     Grpcurl    the command-line client that people debug with
@@ -38,6 +39,8 @@ os.environ.setdefault("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "100")
 import grpc
 import psycopg2
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+import resp
 
 SOURCE = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BALANCED_BUILD", SOURCE / "build/asan")).resolve()
@@ -264,6 +267,172 @@ def migrated(postgres):
 
 
 # ---------------------------------------------------------------------------------------------
+# Redis
+
+
+def redis_program():
+    """Redis's server. Debian's redis-tools has it under another name: it goes by the name that it is called by."""
+    found = shutil.which("redis-server") or shutil.which("redis-check-rdb")
+    assert found, "no Redis found: run ./dev test, which gets it"
+    return found
+
+
+class Redis:
+    """One private Redis on a Unix socket. Made stopped; start() it. `settings` are any of redis.conf's, with "_"
+    for "-": Redis(maxmemory="2mb", maxmemory_policy="allkeys-lru").
+
+    tcp=True: a loopback port as well. tls=True: one that speaks TLS, with a certificate of the CA in `ca_path`.
+    """
+
+    def __init__(self, password=None, tcp=False, tls=False, **settings):
+        self.home = Path(tempfile.mkdtemp(prefix="balanced-redis-"))
+        self.socket = self.home / "socket"
+        self.log_path = self.home / "log"
+        self.password = password
+        self.port = free_port() if tcp else 0
+        self.tls_port = free_port() if tls else 0
+        self.ca_path = self.home / "ca.pem"
+        self.process = None
+        self.settings = {"port": self.port, "bind": "127.0.0.1", "unixsocket": self.socket, "dir": self.home,
+                         "save": "", "appendonly": "no", **settings}
+        if password:
+            self.settings["requirepass"] = password
+        if tls:
+            self._make_certificates()
+            self.settings.update(tls_port=self.tls_port, tls_auth_clients="no", tls_ca_cert_file=self.ca_path,
+                                 tls_cert_file=self.home / "cert.pem", tls_key_file=self.home / "key.pem")
+        (self.home / "redis-server").symlink_to(redis_program())
+
+    def _make_certificates(self):
+        """A CA of our own, and its certificate for this machine."""
+
+        def openssl(*arguments):
+            subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, cwd=self.home)
+
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+        openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", self.ca_path, "-subj", "/CN=Tests", "-days", 2)
+        openssl("req", *key, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=localhost")
+        (self.home / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        openssl("x509", "-req", "-in", "request.pem", "-CA", self.ca_path, "-CAkey", "ca.key", "-CAcreateserial",
+                "-out", "cert.pem", "-days", 2, "-extfile", "names")
+
+    @property
+    def url(self):
+        """By its socket, as the server takes it."""
+        return f"unix://{self._credentials}{self.socket}"
+
+    @property
+    def tcp_url(self):
+        return f"redis://{self._credentials}127.0.0.1:{self.port}"
+
+    @property
+    def tls_url(self):
+        return f"rediss://{self._credentials}127.0.0.1:{self.tls_port}"
+
+    @property
+    def _credentials(self):
+        return f":{self.password}@" if self.password else ""
+
+    def start(self, wait=True):
+        """Starts it, with what the last stop(keep=True) kept, and waits until it answers."""
+        assert not self.process, "Redis runs already"
+        options = [word for name, value in self.settings.items() for word in (f"--{name.replace('_', '-')}", value)]
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                dying_with_us("KILL") + [self.home / "redis-server", *map(str, options)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.home)
+        if wait:
+            wait_until(self.answers, "Redis to answer")
+
+    def answers(self):
+        """Whether it answers right now."""
+        if self.process.poll() is not None:
+            raise AssertionError(f"Redis ended at once:\n{self.log}")
+        try:
+            return self.cli("PING") == "PONG"
+        except (OSError, resp.Error):
+            return False
+
+    def cli(self, *arguments, timeout_s=PATIENCE_S):
+        """The answer to one command, as redis-cli would ask for it: text for a status, bytes or None for a bulk,
+        an int or a list. Raises resp.Error, and OSError where Redis cannot be reached."""
+        sent = resp.command(*arguments)
+        if self.password:
+            sent = resp.command("AUTH", self.password) + sent
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(timeout_s)
+            link.connect(str(self.socket))
+            link.sendall(sent)
+            data = b""
+            for last in [False, True] if self.password else [True]:
+                while not (end := resp.end_of(data)):
+                    more = link.recv(1 << 16)
+                    if not more:
+                        raise ConnectionResetError("Redis closed the connection")
+                    data += more
+                answer, data = resp.value_of(data[:end]), data[end:]
+                if isinstance(answer, resp.Error):
+                    raise answer
+                if last:
+                    return answer
+
+    def info(self, section):
+        """A section of INFO, as a dictionary of texts."""
+        lines = self.cli("INFO", section).decode().splitlines()
+        return dict(line.split(":", 1) for line in lines if ":" in line)
+
+    def keys(self, pattern="*"):
+        return sorted(self.cli("KEYS", pattern))
+
+    def stop(self, keep=False):
+        """The clean end. Its data is gone, but with `keep`, where the next start() finds it. May be repeated."""
+        if not self.process:
+            return
+        self.resume()
+        if keep:
+            self.cli("SAVE")
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        self.process = None
+        if not keep:
+            (self.home / "dump.rdb").unlink(missing_ok=True)
+
+    def kill(self):
+        """The end as by a crash: what was not kept by stop(keep=True) is gone."""
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+        self.socket.unlink(missing_ok=True)
+
+    def restart(self, keep=False):
+        """Restarts it: empty, or with its data."""
+        self.stop(keep)
+        self.start()
+
+    def pause(self):
+        """Freezes it: connections stay open, new ones are taken by the kernel, and nothing answers."""
+        self.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: state_of(self.process.pid) == "T", "Redis to freeze")
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    @property
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def remove(self):
+        """Ends it and deletes its files."""
+        if self.process:
+            self.kill()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+# ---------------------------------------------------------------------------------------------
 # The server
 
 
@@ -306,11 +475,16 @@ class Server:
         self.http_address = f"127.0.0.1:{free_port()}"
         self.log_path = Path(tempfile.mkstemp(prefix="balanced-log-")[1])
         self._channels = []
-        settings = {"listen": self.address, "http_listen": self.http_address, **settings}
-        with open(self.log_path, "wb") as log:
+        self._arguments = arguments
+        self._settings = {"listen": self.address, "http_listen": self.http_address, **settings}
+        self.start(ready)
+
+    def start(self, ready=True):
+        """Starts it, as it was made; a test that ended it may start it again, at the same address."""
+        with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                dying_with_us("KILL") + [BUILD / "server/balanced", "serve", *arguments],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean_environment(**settings))
+                dying_with_us("KILL") + [BUILD / "server/balanced", "serve", *self._arguments],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean_environment(**self._settings))
         try:
             if ready:
                 self.wait_serving("liveness" if ready == "live" else "readiness")
@@ -363,6 +537,14 @@ class Server:
             wait_until(serving, f"{service} of the server", timeout_s)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log}") from None
+
+    def pause(self):
+        """Freezes it: it holds whatever it holds, and does nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: state_of(self.pid) == "T", "the server to freeze")
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def terminate(self):
         """Asks for the clean stop, as Kubernetes does, and returns at once."""
