@@ -1,6 +1,8 @@
 #include "rpc/worker.h"
 
 #include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
 
 #include "base/limits.h"
 #include "rpc/tsan.h"
@@ -41,10 +43,20 @@ static void on_wake(uv_async_t *wake)
     }
 }
 
+/* For whoever looks at the process from outside. */
+static void name_thread(const char *what, const struct worker *w)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "%s %d", what, w->index);
+    pthread_setname_np(pthread_self(), name);
+}
+
 static void run_queue(void *arg)
 {
     struct worker *w = arg;
 
+    name_thread("queue", w);
     for (;;) {
         grpc_event event =
             grpc_completion_queue_next(w->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
@@ -71,6 +83,7 @@ static void run_loop(void *arg)
 {
     struct worker *w = arg;
 
+    name_thread("loop", w);
     uv_run(&w->loop, UV_RUN_DEFAULT);
 }
 

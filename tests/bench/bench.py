@@ -4,6 +4,10 @@ median of several rounds, beside the least that it has to be.
 
     bench.py [ROW…]      all rows, or those named
 
+    hot      GetNetBalance from Redis, beside an echo of the same size by the bare C core server of echo.c,
+             and where the processors' time goes
+    list     ListBalances of 25 balances, from Redis, beside the echo of that size
+    lag      the time from the commit of an SQL insert to the end of the first answer that shows it
     miss     GetNetBalance of random customers, all answered by the database, beside pgbench running the
              same statement there at the number of clients that suits it best
     growth   the time that an answer takes over a ledger of 1,000,000 entries, beside one of 10
@@ -17,12 +21,15 @@ directory of the PostgreSQL programs. Whatever else the machine does at the time
 import hashlib
 import json
 import os
+import random
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -42,6 +49,8 @@ GROWTH_SECONDS = 1
 REQUESTS = 1_000_000
 LISTS = 100_000  # of these
 PORTION = 100_000
+HOT_CUSTOMERS = 1_000
+INSERTS = 1_000
 CORES = len(os.sched_getaffinity(0))
 
 NET_BALANCE = "/balances.v1.BalanceService/GetNetBalance"
@@ -126,9 +135,23 @@ class Bench:
     def __init__(self, database, scratch):
         self.database = database
         self.scratch = scratch
+        self.redis = None
         self.server = harness.Server(database_url=database.url, log_level="warn")
         self.resident_at_start = self.server.resident_kib / 1024
         self.requests = 0  # that the server has answered
+
+    def use_redis(self):
+        """The server is started anew, with a Redis of its own."""
+        if not self.redis:
+            self.redis = harness.Redis()
+            self.redis.start()
+            self.server.stop()
+            self.server = harness.Server(database_url=self.database.url, redis_url=self.redis.url, log_level="warn")
+
+    def close(self):
+        self.server.kill()
+        if self.redis:
+            self.redis.remove()
 
     def bodies(self, name, numbers, fields=b""):
         """A file of requests, one for each customer: field 1, the customer's id, then `fields`."""
@@ -137,17 +160,26 @@ class Bench:
         path.write_bytes(b"".join(b"\0" + len(m).to_bytes(4, "big") + m for m in messages))
         return path
 
-    def load(self, method, bodies, *options):
-        """Loads the server as `options` say. Returns what the generator saw; no call may fail."""
-        host, port = self.server.address.rsplit(":", 1)
+    def load(self, method, bodies, *options, address=None):
+        """Loads the server, or another, as `options` say. Returns what the generator saw; no call may fail."""
+        host, port = (address or self.server.address).rsplit(":", 1)
         program = harness.BUILD / "tests/bench/load"
         done = subprocess.run([program, *map(str, options), host, port, method, bodies],
                               stdout=subprocess.PIPE, check=False)
         if done.returncode:
             raise SystemExit(f"calls failed: {done.stdout.decode()}\n{self.server.log}")
         seen = json.loads(done.stdout)
-        self.requests += seen["requests"]
+        self.requests += seen["requests"] if not address else 0
         return seen
+
+    def echo(self, answer_bytes):
+        """The bare server that answers with so many bytes; its process, of which `address` is an attribute."""
+        address = f"127.0.0.1:{harness.free_port()}"
+        process = subprocess.Popen(
+            harness.dying_with_us("KILL") + [harness.BUILD / "tests/bench/echo", address, str(answer_bytes)])
+        process.address = address
+        harness.wait_until(lambda: listens(address), "the echo server to listen")
+        return process
 
     def pgbench(self, script, clients, seconds):
         """Statements per second, by as many clients, with the settings that the server's sessions have."""
@@ -165,10 +197,11 @@ class Bench:
 
 
 class Row:
-    """A line of the table. `good` is whether the figure is what it has to be."""
+    """A line of the table. `good` is whether the figure is what it has to be, None where nothing is asked of it."""
 
     def __init__(self, name, what, seen, figure, bound, good):
-        self.cells = (name, what, seen, figure, bound, "PASS" if good else "below")
+        verdict = "" if good is None else "PASS" if good else "below"
+        self.cells = (name, what, seen, figure, bound, verdict)
 
 
 def all_customers():
@@ -187,6 +220,97 @@ def net_balance_script(scratch):
     last = data.FIRST_NUMBER + data.CUSTOMERS - 1
     path.write_text(f"\\set customer random({data.FIRST_NUMBER}, {last})\n{text.rstrip()};\n")
     return path
+
+
+def listens(address):
+    host, port = address.rsplit(":", 1)
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+def processor_seconds(pid):
+    """What each thread of a process has used of the processors so far, by its name."""
+    used = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        name, _, fields = (task / "stat").read_text().partition("(")[2].rpartition(")")
+        user, system = fields.split()[11:13]
+        used[name] = used.get(name, 0) + (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return used
+
+
+def beside_echo(bench, name, method, bodies):
+    """Rounds of (the server's rate, the echo's, microseconds of processor per call by thread), and the size."""
+    bench.use_redis()
+    warm = bench.load(method, bodies, "--seconds", CLIENTS_SECONDS)
+    size = warm["answer_bytes"] - 5  # without gRPC's prefix
+    rounds = []
+    echo = bench.echo(size)
+    try:
+        bench.load("/bench.Echo/Echo", bodies, "--seconds", 1, address=echo.address)
+        for nr in range(ROUNDS):
+            say(f"{name}: round {nr + 1} of {ROUNDS}")
+            pids = {"server": bench.server.pid, "redis": bench.redis.process.pid}
+            before = {who: processor_seconds(pid) for who, pid in pids.items()}
+            seen = bench.load(method, bodies, "--seconds", SECONDS)
+            spent = {f"{who} {thread}": (used - before[who].get(thread, 0)) * 1e6 / seen["requests"]
+                     for who, pid in pids.items() for thread, used in processor_seconds(pid).items()}
+            spent["generator"] = seen["cpu_seconds"] * 1e6 / seen["requests"]
+            theirs = bench.load("/bench.Echo/Echo", bodies, "--seconds", SECONDS, address=echo.address)
+            rounds.append((seen["per_second"], theirs["per_second"], spent))
+    finally:
+        echo.kill()
+        echo.wait()
+    return rounds, size
+
+
+def ratio_row(name, what, rounds, size):
+    ours, theirs = (statistics.median(r[column] for r in rounds) for column in (0, 1))
+    ratio = statistics.median(r[0] / r[1] for r in rounds)
+    return Row(name, f"{what} from Redis ÷ echo of {size:,} bytes", f"{ours:,.0f}/s ÷ {theirs:,.0f}/s",
+               f"{ratio:.2f}", "≥ 0.75", ratio >= 0.75)
+
+
+def hot(bench):
+    bodies = bench.bodies("hot", random.Random(1).sample(all_customers(), HOT_CUSTOMERS))
+    rounds, size = beside_echo(bench, "hot", NET_BALANCE, bodies)
+    yield ratio_row("hot", "GetNetBalance", rounds, size)
+    spent = {part: statistics.median(r[2].get(part, 0) for r in rounds) for part in rounds[0][2]}
+    parts = sorted(((us, part) for part, us in spent.items() if us >= 0.05), reverse=True)
+    yield Row("", "  of which processor time of a call", ", ".join(f"{part} {us:.1f}" for us, part in parts),
+              f"{sum(us for us, _ in parts):.1f} µs", "", None)
+
+
+def list_row(bench):
+    numbers = range(data.FIRST_WIDE_NUMBER, data.FIRST_WIDE_NUMBER + data.WIDE_CUSTOMERS)
+    bodies = bench.bodies("wide", numbers, b"\x48\x01")  # with balance
+    rounds, size = beside_echo(bench, "list", LIST_BALANCES, bodies)
+    yield ratio_row("list", f"ListBalances of {data.WIDE_BALANCES} with balance", rounds, size)
+
+
+def lag(bench):
+    bench.use_redis()
+    client = bench.server.client()
+    customer = data.customer_id(data.SHORT_NUMBER)
+    entry = {"customer_id": customer, "balance_id": data.part_id(data.SHORT_NUMBER, "0ba2"),
+             "segment_id": data.part_id(data.SHORT_NUMBER, "05e3")}
+    lags = []
+    with closing(bench.database.connect(bench.database.url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for nr in range(INSERTS):
+            if nr % 100 == 0:
+                say(f"lag: {nr} of {INSERTS} inserts")
+            before = client.call("GetNetBalance", customer_id=customer).balance
+            cursor.execute(
+                "INSERT INTO balances.ledger_entry (customer_id, balance_id, segment_id, type, amount, reason)"
+                " VALUES (%(customer_id)s, %(balance_id)s, %(segment_id)s, 'CREDIT_MANUAL', %(amount)s, 'Lag')",
+                {**entry, "amount": 1 if nr % 2 else -1})
+            committed = time.monotonic()
+            while client.call("GetNetBalance", customer_id=customer).balance == before:
+                pass
+            lags.append((time.monotonic() - committed) * 1000)
+    p50, p99 = (sorted(lags)[INSERTS * percent // 100 - 1] for percent in (50, 99))
+    yield Row("lag", f"SQL insert to the first answer that shows it, {INSERTS:,} times",
+              f"p50 {p50:.1f} ms, longest {max(lags):.1f} ms", f"p99 {p99:.1f} ms", "≤ 25 ms", p99 <= 25)
 
 
 def miss(bench):
@@ -248,9 +372,10 @@ def print_table(rows):
 
 
 def main():
-    rows = {"miss": miss, "growth": growth, "memory": memory}
-    names = sys.argv[1:] or list(rows)
-    if not set(names) <= set(rows):
+    # Those without a cache come first: the server is started anew for the others.
+    rows = {"miss": miss, "growth": growth, "memory": memory, "hot": hot, "list": list_row, "lag": lag}
+    names = [name for name in rows if name in (sys.argv[1:] or rows)]
+    if not set(sys.argv[1:]) <= set(rows):
         raise SystemExit(f"usage: bench.py [{'|'.join(rows)}]…")
     with closing(Database()) as database, tempfile.TemporaryDirectory(prefix="balanced-bench-") as scratch:
         database.start_with_data()
@@ -258,7 +383,7 @@ def main():
         try:
             results = [row for name in names for row in rows[name](bench)]
         finally:
-            bench.server.kill()
+            bench.close()
     print_table(results)
 
 

@@ -1,5 +1,5 @@
-"""The data that the benchmarks ask for: 100,000 customers with three balances each, and two customers who
-differ in nothing but the length of their ledgers, 10 entries and 1,000,000.
+"""The data that the benchmarks ask for: 100,000 customers with three balances each; two customers who differ in
+nothing but the length of their ledgers, 10 entries and 1,000,000; and some with as many balances as fit a page.
 
 load() writes it through COPY into an empty database with the schema, as any other program might:
 constraints and triggers are in force. Everything is the same each time.
@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 CUSTOMERS = 100_000
 SHORT_LEDGER, LONG_LEDGER = 10, 1_000_000
+WIDE_CUSTOMERS, WIDE_BALANCES = 200, 25
 CUSTOMERS_AT_ONCE = 1_000
 ENTRIES_AT_ONCE = 20_000
 ROWS_OF_A_CUSTOMER = 13  # see add_customer
@@ -35,6 +36,7 @@ COLUMNS = {
 # Every id ends in the number of its customer, which has twelve digits so that a number is a valid end.
 FIRST_NUMBER = 100_000_000_000
 SHORT_NUMBER, LONG_NUMBER = 200_000_000_010, 200_001_000_000
+FIRST_WIDE_NUMBER = 300_000_000_000
 CUSTOMER_PREFIX = "be000000-0000-4000-8000-"
 
 
@@ -152,12 +154,29 @@ def load_ledger(connection, number, entries, progress):
 def load_ledgers(connection, progress):
     load_ledger(connection, SHORT_NUMBER, SHORT_LEDGER, progress)
     load_ledger(connection, LONG_NUMBER, LONG_LEDGER, progress)
+    load_wide(connection, progress)
+
+
+def load_wide(connection, progress):
+    """Customers whose balances fill a page."""
+    chance = random.Random(2)
+    rows = Rows()
+    for number in range(FIRST_WIDE_NUMBER, FIRST_WIDE_NUMBER + WIDE_CUSTOMERS):
+        customer = customer_id(number)
+        rows.add("customer", customer, f"Wide customer {number - FIRST_WIDE_NUMBER}")
+        for nr in range(WIDE_BALANCES):
+            balance, segment = part_id(number, f"1b{nr:02}"), part_id(number, f"15{nr:02}")
+            rows.add("balance", customer, balance, "CREDIT", None, f"Credit {nr}", PRODUCT, nr)
+            rows.add("segment", customer, balance, segment, chance.randrange(10_000, 10_000_000), PRESENT, FUTURE)
+    rows.copy(connection)
+    progress.add(rows.count)
 
 
 def load(connect):
     """Writes everything, on two connections that connect() makes: the database is what takes the time."""
     progress = Progress("Loading the data", CUSTOMERS * ROWS_OF_A_CUSTOMER
-                        + SHORT_LEDGER + LONG_LEDGER - 2 * OWN_ENTRIES)
+                        + SHORT_LEDGER + LONG_LEDGER - 2 * OWN_ENTRIES
+                        + WIDE_CUSTOMERS * (1 + 2 * WIDE_BALANCES))
     connections = [connect(), connect()]
     for connection in connections:
         with connection, connection.cursor() as cursor:
