@@ -2,7 +2,8 @@
  *
  *     lookup --> MGET version, answer --both, equal and fit--> hit
  *                    |         '--version there--------------> miss, the version's key is the claim
- *                    '--no version--> SET version ?nonce NX GET --> miss, with what it held, or ours
+ *                    '--no version--> SET version ?nonce NX GET --> miss, with what it held, or
+ * ours
  *
  * Whatever fails on the way, a lost connection included, is a miss without a claim. Failures are
  * called back in the loop's next turn, since they may come to light in the middle of anything.
@@ -28,7 +29,7 @@
 #include "cache/redis.h"
 
 enum {
-    BREAKER_FAILURES = 5,            /* in a row */
+    BREAKER_FAILURES = 5, /* in a row */
     BREAKER_PAUSE_US = 1000 * 1000,
     KEY_BYTES_MAX = 128,
     NONCE_LEN = 32,
@@ -44,7 +45,7 @@ struct cache {
     bool closing;
     int open_count; /* of the three above */
     struct cache_counts counts;
-    int failures; /* of lookups, in a row; what was lost with one session is one */
+    int failures;          /* of lookups, in a row; what was lost with one session is one */
     uint64_t lost_session; /* the last one that was counted */
     int64_t skip_until_us;
     struct id nonce;  /* random; */
@@ -100,9 +101,9 @@ static struct key_text answer_key(uint64_t place, const struct cache_key *of)
     struct id request;
 
     memcpy(request.bytes, of->request, sizeof request.bytes);
-    key.len = (size_t)snprintf(key.text, sizeof key.text, "balanced:%016" PRIx64 ":{%s}:%s:%s",
-                               place, id_format(&of->customer).text, of->method,
-                               id_format(&request).text);
+    key.len =
+        (size_t)snprintf(key.text, sizeof key.text, "balanced:%016" PRIx64 ":{%s}:%s:%s", place,
+                         id_format(&of->customer).text, of->method, id_format(&request).text);
     assert(key.len < sizeof key.text);
     return key;
 }
@@ -255,15 +256,15 @@ static void claim(struct cache *c, struct cache_lookup *l)
         return;
     }
     snprintf(ttl_ms, sizeof ttl_ms, "%" PRId64, c->options.ttl_us / 1000);
-    l->slot = redis_send(c->redis, &(struct redis_command){
-                                       .parts = {bytes_text("SET"), key_bytes(&key),
-                                                 new_marker(c, &l->claim), bytes_text("NX"),
-                                                 bytes_text("GET"), bytes_text("PX"),
-                                                 bytes_text(ttl_ms)},
-                                       .count = 7,
-                                       .done = on_claimed,
-                                       .arg = l,
-                                   });
+    l->slot =
+        redis_send(c->redis, &(struct redis_command){
+                                 .parts = {bytes_text("SET"), key_bytes(&key),
+                                           new_marker(c, &l->claim), bytes_text("NX"),
+                                           bytes_text("GET"), bytes_text("PX"), bytes_text(ttl_ms)},
+                                 .count = 7,
+                                 .done = on_claimed,
+                                 .arg = l,
+                             });
 }
 
 /* Whether the answer is whole, of this very question, of the newest version that is known, fresh
@@ -346,13 +347,13 @@ void cache_lookup(struct cache *c, struct cache_lookup *l, cache_found_fn *done)
     }
     const struct key_text version = version_key(l->claim.place, &l->key.customer);
     const struct key_text answer = answer_key(l->claim.place, &l->key);
-    l->slot = redis_send(c->redis, &(struct redis_command){
-                                       .parts = {bytes_text("MGET"), key_bytes(&version),
-                                                 key_bytes(&answer)},
-                                       .count = 3,
-                                       .done = on_read,
-                                       .arg = l,
-                                   });
+    l->slot = redis_send(c->redis,
+                         &(struct redis_command){
+                             .parts = {bytes_text("MGET"), key_bytes(&version), key_bytes(&answer)},
+                             .count = 3,
+                             .done = on_read,
+                             .arg = l,
+                         });
 }
 
 void cache_lookup_cancel(struct cache *c, struct cache_lookup *l)
@@ -410,18 +411,18 @@ void cache_fill(struct cache *c, const struct cache_key *key, const struct cache
                      (uint64_t)(ttl / TTL_JITTER_DIVISOR + 1));
     snprintf(ttl_ms, sizeof ttl_ms, "%" PRId64, ttl);
     snprintf(version_text, sizeof version_text, "%" PRId64, version);
-    redis_send(c->redis, &(struct redis_command){
-                             .is_script = true,
-                             .script = CACHE_SCRIPT_FILL,
-                             .key_count = 2,
-                             .parts = {key_bytes(&of_version), key_bytes(&of_answer),
-                                       bytes_of(claimed->held, claimed->len),
-                                       bytes_text(version_text),
-                                       bytes_of(c->entry, ENTRY_HEADER_BYTES + answer.len),
-                                       bytes_text(ttl_ms)},
-                             .count = 6,
-                             .done = on_filled,
-                         });
+    redis_send(
+        c->redis,
+        &(struct redis_command){
+            .is_script = true,
+            .script = CACHE_SCRIPT_FILL,
+            .key_count = 2,
+            .parts = {key_bytes(&of_version), key_bytes(&of_answer),
+                      bytes_of(claimed->held, claimed->len), bytes_text(version_text),
+                      bytes_of(c->entry, ENTRY_HEADER_BYTES + answer.len), bytes_text(ttl_ms)},
+            .count = 6,
+            .done = on_filled,
+        });
 }
 
 /* ---- raising ---- */
@@ -472,17 +473,17 @@ void cache_raise(struct cache *c, struct cache_raise *r, cache_raised_fn *done)
     }
     const struct key_text key = version_key(place_of(c, &r->origin), &r->customer);
     snprintf(version, sizeof version, "%" PRId64, r->version);
-    r->slot = redis_send(c->redis,
-                         &(struct redis_command){
-                             .is_script = true,
-                             .script = CACHE_SCRIPT_RAISE,
-                             .key_count = 1,
-                             .parts = {key_bytes(&key), bytes_text(version),
-                                       bytes_of(redis_server(c->redis)->replid, REDIS_ID_LEN)},
-                             .count = 3,
-                             .done = on_raised,
-                             .arg = r,
-                         });
+    r->slot =
+        redis_send(c->redis, &(struct redis_command){
+                                 .is_script = true,
+                                 .script = CACHE_SCRIPT_RAISE,
+                                 .key_count = 1,
+                                 .parts = {key_bytes(&key), bytes_text(version),
+                                           bytes_of(redis_server(c->redis)->replid, REDIS_ID_LEN)},
+                                 .count = 3,
+                                 .done = on_raised,
+                                 .arg = r,
+                             });
 }
 
 void cache_raise_cancel(struct cache *c, struct cache_raise *r)

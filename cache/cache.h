@@ -72,7 +72,7 @@ struct cache_key {
 /* Counts, for those who watch. */
 struct cache_counts {
     uint64_t hits, misses, skipped; /* lookups; skipped ones never asked Redis */
-    uint64_t refused;  /* answers that were there but not fit: damaged, of another customer */
+    uint64_t refused; /* answers that were there but not fit: damaged, of another customer */
     uint64_t fills, fills_refused, raises;
     uint64_t failures; /* commands without an answer, or with an error */
 };

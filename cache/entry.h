@@ -41,4 +41,5 @@ struct entry_name entry_name(const struct id *customer, const char method[static
 void entry_encode(const struct entry_name *name, const struct entry_value *entry, uint8_t *ret);
 /* ERR_INVALID unless `in` was encoded by this format under this name, and is whole. The answer
  * borrows from `in`. */
-MUST_CHECK enum err entry_decode(const struct entry_name *name, struct bytes in, struct entry_value *ret);
+MUST_CHECK enum err entry_decode(const struct entry_name *name, struct bytes in,
+                                 struct entry_value *ret);

@@ -82,10 +82,10 @@ struct redis {
     uv_prepare_t flusher;
     int handles; /* still open */
     int backoff_ms;
-    bool out_of_bounds;     /* the reader refused a list */
-    size_t reply_bytes;     /* that came of an answer which is not complete */
-    size_t out_bytes;       /* queued since all was sent the last time, about */
-    char last_failure[256]; /* so that the same failure is logged once */
+    bool out_of_bounds;                   /* the reader refused a list */
+    size_t reply_bytes;                   /* that came of an answer which is not complete */
+    size_t out_bytes;                     /* queued since all was sent the last time, about */
+    char last_failure[256];               /* so that the same failure is logged once */
     struct redis_server server, greeting; /* of the session, and as far as it is known */
     char shas[CACHE_SCRIPT_COUNT][SHA_LEN];
     int scripts_loaded;
@@ -793,7 +793,8 @@ static void on_deadline(uv_timer_t *timer)
 {
     struct redis *r = container_of(timer, struct redis, deadline);
 
-    /* The greeting has a timer of its own. The answer may be there: then it was us who were slow. */
+    /* The greeting has a timer of its own. The answer may be there: then it was us who were slow.
+     */
     if (r->state == REDIS_IS_READY && r->count > 0 && time_left_us(r) <= 0)
         receive(r);
     if (r->state == REDIS_IS_READY && r->count > 0 && time_left_us(r) <= 0)

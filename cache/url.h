@@ -13,7 +13,7 @@
 enum {
     URL_NAME_MAX = 256, /* of a host, and of a user */
     URL_PASSWORD_MAX = 1024,
-    URL_PATH_MAX = 108,           /* what fits into a sockaddr_un */
+    URL_PATH_MAX = 108,             /* what fits into a sockaddr_un */
     URL_DATABASE_MAX = 1000 * 1000, /* a Redis has 16, or as many as its settings say */
     URL_PORT_DEFAULT = 6379,
 };
@@ -22,8 +22,8 @@ struct url {
     bool tls;
     char host[URL_NAME_MAX]; /* a name or an address; empty with a path */
     int port;
-    char path[URL_PATH_MAX]; /* of a Unix socket; empty with a host */
-    char user[URL_NAME_MAX]; /* empty: none */
+    char path[URL_PATH_MAX];         /* of a Unix socket; empty with a host */
+    char user[URL_NAME_MAX];         /* empty: none */
     char password[URL_PASSWORD_MAX]; /* empty: none */
     int database;
 };

@@ -1,6 +1,6 @@
-/* Any bytes as a filed answer: what is refused leaves the result alone, and what is accepted is what
- * would have been filed. So that the checksum does not keep everything out, the bytes are tried with
- * a checksum of our own making too. */
+/* Any bytes as a filed answer: what is refused leaves the result alone, and what is accepted is
+ * what would have been filed. So that the checksum does not keep everything out, the bytes are
+ * tried with a checksum of our own making too. */
 #include <stdlib.h>
 #include <xxhash.h>
 

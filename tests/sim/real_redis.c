@@ -16,8 +16,8 @@ static void run_server(const struct real_redis *r, const char *const *settings)
 {
     char path[128];
     const char *arguments[ARGUMENTS_MAX] = {
-        "redis-server", "--port", "0", "--unixsocket", path, "--dir", r->directory, "--save", "",
-        "--appendonly", "no"};
+        "redis-server", "--port", "0", "--unixsocket", path, "--dir",
+        r->directory,   "--save", "",  "--appendonly", "no"};
     int count = 11;
 
     snprintf(path, sizeof path, "%s/redis.sock", r->directory);

@@ -1,5 +1,5 @@
-/* A Redis of the test's own: the real server, on a Unix socket in a directory of its own, which ends
- * with the test. A connection beside the one that is tested looks into it, and blocks. */
+/* A Redis of the test's own: the real server, on a Unix socket in a directory of its own, which
+ * ends with the test. A connection beside the one that is tested looks into it, and blocks. */
 #pragma once
 
 #include <hiredis/hiredis.h>

@@ -14,7 +14,7 @@
 #include "fake_redis.h"
 
 enum {
-    TIMEOUT_US = 60 * 1000,         /* where a test waits for it; */
+    TIMEOUT_US = 60 * 1000,        /* where a test waits for it; */
     TIMEOUT_LONG_US = 5000 * 1000, /* elsewhere this machine may be slow */
     LONG_ENOUGH_MS = 60,
     WALK_STEPS = 30000,
@@ -56,8 +56,8 @@ static void open_cache(void)
 /* Another session than `old`, which may be NULL, greeted and ready to be asked. */
 static struct fake_session *next_session(const struct fake_session *old)
 {
-    FAKE_WAIT(&fake, fake_newest(&fake) && fake_newest(&fake) != old &&
-                         fake_newest(&fake)->out_len == 0);
+    FAKE_WAIT(&fake,
+              fake_newest(&fake) && fake_newest(&fake) != old && fake_newest(&fake)->out_len == 0);
     fake_pump(&fake);
     return fake_newest(&fake);
 }
@@ -536,7 +536,8 @@ static void claim_of_another_redis_is_worth_nothing(void **state)
     }
 }
 
-/* Whoever does not know the keys' names of another Redis or database, does not find what is there. */
+/* Whoever does not know the keys' names of another Redis or database, does not find what is there.
+ */
 static void keys_name_the_format_the_database_and_the_redis(void **state)
 {
     struct fake_session *s = open_one();
@@ -992,8 +993,15 @@ static void redis_that_takes_no_scripts_is_not_used(void **state)
 static void nonsense_in_the_greeting_is_no_redis(void **state)
 {
     static const char *const answers[] = {
-        "+OK\r\n",        ":1\r\n",     "$-1\r\n",  "*0\r\n", "*5\r\n", "HTTP/1.1 400\r\n\r\n",
-        "-ERR go away\r\n", "$0\r\n\r\n", "-NOAUTH Authentication required.\r\n",
+        "+OK\r\n",
+        ":1\r\n",
+        "$-1\r\n",
+        "*0\r\n",
+        "*5\r\n",
+        "HTTP/1.1 400\r\n\r\n",
+        "-ERR go away\r\n",
+        "$0\r\n\r\n",
+        "-NOAUTH Authentication required.\r\n",
         "$9\r\nrun_id:1\r\r\n",
     };
 
@@ -1358,9 +1366,9 @@ static void name_without_an_address_is_no_redis(void **state)
 /* At each step something happens to a session or to a request. */
 static void random_walk_calls_each_request_back_once(void **state)
 {
-    static const char *const errors[] = {"-ERR no\r\n", "-OOM full\r\n", "-LOADING\r\n",
-                                         "-READONLY You\r\n", "+OK\r\n", ":0\r\n", ":1\r\n",
-                                         "$-1\r\n", ":-1\r\n"};
+    static const char *const errors[] = {
+        "-ERR no\r\n", "-OOM full\r\n", "-LOADING\r\n", "-READONLY You\r\n", "+OK\r\n", ":0\r\n",
+        ":1\r\n",      "$-1\r\n",       ":-1\r\n"};
     const char *text = getenv("SEED");
     unsigned seed = text ? (unsigned)strtoul(text, NULL, 10) : (unsigned)uv_hrtime();
 

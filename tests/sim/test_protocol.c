@@ -2,10 +2,10 @@
  * either key evicted at any point, and raises that come late, twice and in any order. In none of
  * them does a reader who starts after a write was acknowledged get an answer that is older.
  *
- * The steps are those of cache.h. What they do to Redis's two keys is not modelled: the real scripts
- * run in a real Redis. A step's outcome depends on what the two keys hold and on nothing else, so
- * each pair (keys, step) is run once, with the keys set to that before, and remembered; the orders
- * are then explored in memory.
+ * The steps are those of cache.h. What they do to Redis's two keys is not modelled: the real
+ * scripts run in a real Redis. A step's outcome depends on what the two keys hold and on nothing
+ * else, so each pair (keys, step) is run once, with the keys set to that before, and remembered;
+ * the orders are then explored in memory.
  *
  * Three protocols that look alike are explored in the same way, and must be found out. */
 #include <setjmp.h>

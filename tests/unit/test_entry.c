@@ -62,11 +62,10 @@ static void entry_round_trip_is_the_same(void **state)
  * format. */
 static void entry_layout_is_what_it_was(void **state)
 {
-    static const char expected[] =
-        "0a44b8fd60a7cdc40100000003000000"
-        "0102030405060708090a0b0c0d0e0f10"
-        "c900a5fbe4da9bd76528b5e4ae5ba8d1"
-        "020100000000000000401e18240a0600";
+    static const char expected[] = "0a44b8fd60a7cdc40100000003000000"
+                                   "0102030405060708090a0b0c0d0e0f10"
+                                   "c900a5fbe4da9bd76528b5e4ae5ba8d1"
+                                   "020100000000000000401e18240a0600";
     const struct entry_name name = name_of("net\0");
     struct bytes in = encode(&name, 258, bytes_text("abc"));
     char hex[2 * ENTRY_HEADER_BYTES + 1];
