@@ -86,25 +86,51 @@ static uint64_t place_of(const struct cache *c, const struct id *origin)
     return XXH3_64bits(all, sizeof all);
 }
 
+static void append(struct key_text *key, const char *text, size_t len)
+{
+    assert(key->len + len < sizeof key->text);
+    memcpy(key->text + key->len, text, len);
+    key->len += len;
+}
+
+static void append_id(struct key_text *key, const uint8_t bytes[static 16])
+{
+    struct id id;
+
+    memcpy(id.bytes, bytes, sizeof id.bytes);
+    append(key, id_format(&id).text, ID_TEXT_LEN);
+}
+
+/* What all keys of a customer begin with: "balanced:<place>:{<customer>}:". */
+static struct key_text customer_prefix(uint64_t place, const struct id *customer)
+{
+    static const char digits[] = "0123456789abcdef", name[] = "balanced:";
+    struct key_text key = {.len = 0};
+
+    append(&key, name, sizeof name - 1);
+    for (int shift = 60; shift >= 0; shift -= 4)
+        append(&key, &digits[place >> shift & 15], 1);
+    append(&key, ":{", 2);
+    append_id(&key, customer->bytes);
+    append(&key, "}:", 2);
+    return key;
+}
+
 static struct key_text version_key(uint64_t place, const struct id *customer)
 {
-    struct key_text key;
+    struct key_text key = customer_prefix(place, customer);
 
-    key.len = (size_t)snprintf(key.text, sizeof key.text, "balanced:%016" PRIx64 ":{%s}:v", place,
-                               id_format(customer).text);
+    append(&key, "v", 1);
     return key;
 }
 
 static struct key_text answer_key(uint64_t place, const struct cache_key *of)
 {
-    struct key_text key;
-    struct id request;
+    struct key_text key = customer_prefix(place, &of->customer);
 
-    memcpy(request.bytes, of->request, sizeof request.bytes);
-    key.len =
-        (size_t)snprintf(key.text, sizeof key.text, "balanced:%016" PRIx64 ":{%s}:%s:%s", place,
-                         id_format(&of->customer).text, of->method, id_format(&request).text);
-    assert(key.len < sizeof key.text);
+    append(&key, of->method, strlen(of->method));
+    append(&key, ":", 1);
+    append_id(&key, of->request);
     return key;
 }
 

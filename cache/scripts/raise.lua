@@ -9,7 +9,7 @@ end
 -- Versions have up to 19 digits, which Lua's numbers would round: of two without leading zeros the longer one is
 -- greater, and of two that are equally long the one that sorts after the other.
 local held = redis.pcall('GET', KEYS[1])
-if type(held) == 'string' and held:find('^[1-9]%d*$') and
+if type(held) == 'string' and #held < 20 and held:find('^[1-9]%d*$') and
     (#held > #ARGV[1] or (#held == #ARGV[1] and held >= ARGV[1])) then
     return 0
 end

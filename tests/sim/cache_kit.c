@@ -63,10 +63,8 @@ static void on_closed(void *arg)
 
 void kit_close(void)
 {
-    struct cache *c = kit.cache;
-
+    cache_close(kit.cache, on_closed, &kit); /* whose callbacks may still submit */
     kit.cache = NULL;
-    cache_close(c, on_closed, &kit);
 }
 
 struct cache_key kit_key(int number)

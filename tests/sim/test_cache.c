@@ -1375,7 +1375,8 @@ static void random_walk_calls_each_request_back_once(void **state)
     (void)state;
     print_message("seed %u (again: SEED=%u)\n", seed, seed);
     srandom(seed);
-    open_impatient();
+    timeout_us = 5 * TIMEOUT_US;
+    open_one();
     for (int step = 0; step < WALK_STEPS; step++) {
         struct fake_session *s = fake_newest(&fake);
         long what = random() % 1000;
@@ -1405,16 +1406,16 @@ static void random_walk_calls_each_request_back_once(void **state)
                                           : nil);
         else if (what < 550 && waits)
             fake_answer(s, fake_is(s, "EVALSHA") ? ":1\r\n" : "$-1\r\n");
-        else if (what < 552 && waits && may_lose)
+        else if (what >= 550 && what < 552 && waits && may_lose)
             fake_answer(s, errors[random() % 9]);
-        else if (what < 553 && may_lose)
+        else if (what == 552 && may_lose)
             fake_hang_up(s);
-        else if (what < 556)
+        else if (what >= 553 && what < 556)
             fake.run_id = (char)('0' + random() % 10);
         else if (what < 566)
-            fake.split = (size_t)(random() % 3 ? 0 : random() % 40);
+            fake.split = (size_t)(random() % 4 ? 0 : 20 + random() % 400);
         else if (what < 570)
-            kit.clock_jump_us += random() % (TIMEOUT_US / 2);
+            kit.clock_jump_us += random() % TIMEOUT_US;
         else if (what < 573 && !waits)
             kit.clock_jump_us += 1000 * 1000; /* the breaker's pause is over */
         else if (what < 580)
