@@ -65,14 +65,20 @@ bool freshness_holds(struct call *c, const struct freshness *f, int64_t version)
     return false;
 }
 
-char *consistency_token(struct call *c, const struct id *customer, int64_t version)
+void consistency_token_make(struct call *c, const struct id *customer, int64_t version,
+                            char ret[static SEAL_TEXT_MAX])
 {
     uint8_t payload[VERSION_BYTES];
-    char text[SEAL_TEXT_MAX];
 
     put(payload, (uint64_t)version);
-    seal_make(key_of(c), "consistency", id_bytes(customer), bytes_of(payload, sizeof payload),
-              text);
+    seal_make(key_of(c), "consistency", id_bytes(customer), bytes_of(payload, sizeof payload), ret);
+}
+
+char *consistency_token(struct call *c, const struct id *customer, int64_t version)
+{
+    char text[SEAL_TEXT_MAX];
+
+    consistency_token_make(c, customer, version, text);
     return arena_text(&c->arena, bytes_text(text));
 }
 

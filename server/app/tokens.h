@@ -10,6 +10,7 @@
 #include "app/app.h"
 #include "balances/v1/balances.pb-c.h"
 #include "base/id.h"
+#include "base/seal.h"
 
 /* What a read asks for, beside its fields. */
 struct freshness {
@@ -25,6 +26,8 @@ MUST_CHECK enum err freshness_read(struct call *c, const Balances__V1__Consisten
  * the future and a violation is added. */
 bool freshness_holds(struct call *c, const struct freshness *f, int64_t version);
 
+void consistency_token_make(struct call *c, const struct id *customer, int64_t version,
+                            char ret[static SEAL_TEXT_MAX]);
 /* Text in the call's arena; NULL when it is full. The key is there, since a connection was. */
 char *consistency_token(struct call *c, const struct id *customer, int64_t version);
 
