@@ -23,8 +23,13 @@ void args_id(struct sql_args *a, const struct id *id);
 void args_instant(struct sql_args *a, instant at);
 void args_bool(struct sql_args *a, bool value);
 void args_int(struct sql_args *a, int64_t value);
+void args_double(struct sql_args *a, double value);
 void args_text(struct sql_args *a, struct bytes text);
-/* An array of texts, built in the arena; `count` 0 is an empty array. ERR_EXHAUSTED when it is
- * full. */
+/* Arrays, built in the arena; `count` 0 is an empty array, and a text that is NULL a null in it.
+ * ERR_EXHAUSTED when the arena is full. */
 MUST_CHECK enum err args_texts(struct sql_args *a, struct arena *arena, const char *const *texts,
                                size_t count);
+MUST_CHECK enum err args_ids(struct sql_args *a, struct arena *arena, const struct id *ids,
+                             size_t count);
+MUST_CHECK enum err args_instants(struct sql_args *a, struct arena *arena, const instant *instants,
+                                  size_t count);

@@ -16,6 +16,8 @@ static const struct {
     {"3D000", ERR_UNAVAILABLE},              /* no such database (yet) */
     {"40", ERR_ABORTED},                     /* serialization, deadlock */
     {"55P03", ERR_ABORTED},                  /* lock not available */
+    {"23505", ERR_ABORTED},                  /* unique: another writer was first */
+    {"23503", ERR_ABORTED},                  /* foreign key: it was there when we looked */
     {"22003", ERR_RANGE},                    /* numeric out of range */
 };
 

@@ -5,6 +5,8 @@
 
 #include "app/read.h"
 #include "balances/v1/balances.pb-c.h"
+#include "balances/v1/catalog.pb-c.h"
+#include "balances/v1/ledger.pb-c.h"
 #include "rpc/health.h"
 
 static const struct rpc_method balance_methods[] = {
@@ -20,9 +22,41 @@ static const struct rpc_method balance_methods[] = {
      &balances__v1__list_ledger_entries_request__descriptor, list_ledger_entries},
 };
 
+/* The others of the service are not there yet. */
+static const struct rpc_method ledger_methods[] = {
+    {"/balances.v1.LedgerService/CreateCommit", &balances__v1__create_commit_request__descriptor,
+     create_commit},
+    {"/balances.v1.LedgerService/CreateCredit", &balances__v1__create_credit_request__descriptor,
+     create_credit},
+    {"/balances.v1.LedgerService/UpdateEndDate", &balances__v1__update_end_date_request__descriptor,
+     update_end_date},
+    {"/balances.v1.LedgerService/ArchiveBalance",
+     &balances__v1__archive_balance_request__descriptor, archive_balance},
+    {"/balances.v1.LedgerService/AddManualLedgerEntry",
+     &balances__v1__add_manual_ledger_entry_request__descriptor, add_manual_ledger_entry},
+    {"/balances.v1.LedgerService/AdjustSeats", &balances__v1__adjust_seats_request__descriptor,
+     adjust_seats},
+};
+
+static const struct rpc_method catalog_methods[] = {
+    {"/balances.v1.CatalogService/PutCustomer", &balances__v1__put_customer_request__descriptor,
+     put_customer},
+    {"/balances.v1.CatalogService/PutContract", &balances__v1__put_contract_request__descriptor,
+     put_contract},
+    {"/balances.v1.CatalogService/ArchiveContract",
+     &balances__v1__archive_contract_request__descriptor, archive_contract},
+    {"/balances.v1.CatalogService/PutProduct", &balances__v1__put_product_request__descriptor,
+     put_product},
+    {"/balances.v1.CatalogService/PutCreditType",
+     &balances__v1__put_credit_type_request__descriptor, put_credit_type},
+};
+
 const struct rpc_service app_services[] = {
     {"balances.v1.BalanceService", balance_methods,
      sizeof balance_methods / sizeof *balance_methods},
+    {"balances.v1.LedgerService", ledger_methods, sizeof ledger_methods / sizeof *ledger_methods},
+    {"balances.v1.CatalogService", catalog_methods,
+     sizeof catalog_methods / sizeof *catalog_methods},
 };
 const int app_service_count = sizeof app_services / sizeof *app_services;
 
@@ -49,6 +83,7 @@ void *app_open(struct worker *w, void *arg)
         .on_ready = on_ready,
         .arg = app,
     };
+    lines_open(&app->lines, &w->loop);
     app->pool = pool_open(&options);
     if (*config->redis_url) {
         const struct cache_options cache = {
@@ -89,9 +124,16 @@ static void on_pool_closed(void *arg)
         on_cache_closed(app);
 }
 
+static void on_lines_closed(void *arg)
+{
+    struct app *app = arg;
+
+    pool_close(app->pool, on_pool_closed, app);
+}
+
 void app_close(struct worker *w)
 {
     struct app *app = w->app;
 
-    pool_close(app->pool, on_pool_closed, app);
+    lines_close(&app->lines, on_lines_closed, app);
 }

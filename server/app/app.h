@@ -2,6 +2,7 @@
  * cache. */
 #pragma once
 
+#include "app/line.h"
 #include "base/config.h"
 #include "cache/cache.h"
 #include "rpc/server.h"
@@ -13,6 +14,7 @@ struct app {
     struct pool *pool;
     struct cache *cache; /* NULL: none */
     struct reads *reads;
+    struct lines lines; /* of writes */
 };
 
 /* The services that are offered, for rpc_options. */
@@ -29,3 +31,16 @@ enum next list_balances(struct call *c);
 enum next list_credits(struct call *c);
 enum next list_commits(struct call *c);
 enum next list_ledger_entries(struct call *c);
+
+enum next create_commit(struct call *c);
+enum next create_credit(struct call *c);
+enum next update_end_date(struct call *c);
+enum next archive_balance(struct call *c);
+enum next add_manual_ledger_entry(struct call *c);
+enum next adjust_seats(struct call *c);
+
+enum next put_customer(struct call *c);
+enum next put_contract(struct call *c);
+enum next archive_contract(struct call *c);
+enum next put_product(struct call *c);
+enum next put_credit_type(struct call *c);

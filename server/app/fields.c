@@ -3,7 +3,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { NANOS_PER_US = 1000, NANOS_MAX = 999999999 };
+#include "app/message.h"
+#include "base/limits.h"
+#include "base/utf8.h"
+
+enum { NANOS_PER_US = 1000, NANOS_MAX = 999999999, FIELD_NAME_MAX = 96 };
 
 /* 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z, the range of Timestamp. */
 static const int64_t seconds_min = INT64_C(-62135596800), seconds_max = INT64_C(253402300799);
@@ -39,8 +43,8 @@ void field_id(struct call *c, const char *field, const char *text, struct id *re
         field_wrong(c, field, "is required");
 }
 
-static bool read_instant(struct call *c, const char *field, const Google__Protobuf__Timestamp *t,
-                         int32_t rounding, instant *ret)
+static bool whole_us(struct call *c, const char *field, const Google__Protobuf__Timestamp *t,
+                     int32_t rounding, instant *ret)
 {
     if (!t)
         return false;
@@ -59,13 +63,120 @@ static bool read_instant(struct call *c, const char *field, const Google__Protob
 bool field_instant_down(struct call *c, const char *field, const Google__Protobuf__Timestamp *t,
                         instant *ret)
 {
-    return read_instant(c, field, t, 0, ret);
+    return whole_us(c, field, t, 0, ret);
 }
 
 bool field_instant_up(struct call *c, const char *field, const Google__Protobuf__Timestamp *t,
                       instant *ret)
 {
-    return read_instant(c, field, t, NANOS_PER_US - 1, ret);
+    return whole_us(c, field, t, NANOS_PER_US - 1, ret);
+}
+
+bool field_instant(struct call *c, const char *field, const Google__Protobuf__Timestamp *t,
+                   instant *ret)
+{
+    if (!whole_us(c, field, t, 0, ret))
+        return false;
+    if (t->nanos % NANOS_PER_US == 0)
+        return true;
+    field_wrong(c, field, "must be a whole number of microseconds: nanos a multiple of 1000");
+    return false;
+}
+
+bool field_required_instant(struct call *c, const char *field, const Google__Protobuf__Timestamp *t,
+                            instant *ret)
+{
+    if (t)
+        return field_instant(c, field, t, ret);
+    field_wrong(c, field, "is required");
+    return false;
+}
+
+bool field_amount(struct call *c, const char *field, char **text, amount *ret)
+{
+    if (!**text) {
+        field_wrong(c, field, "is required");
+        return false;
+    }
+    switch (amount_parse(bytes_text(*text), ret)) {
+    case ERR_OK:
+        break;
+    case ERR_RANGE:
+        field_wrong(c, field, "has more than %d integer or %d fractional digits",
+                    AMOUNT_INTEGER_DIGITS, AMOUNT_SCALE);
+        return false;
+    default:
+        field_wrong(c, field, "must be a decimal number, like 125 or -0.5");
+        return false;
+    }
+    char *shortest = message_amount(&c->arena, *ret);
+    if (shortest) /* else the arena is full, which the method will see */
+        *text = shortest;
+    return true;
+}
+
+bool field_amount_from_zero(struct call *c, const char *field, char **text, amount *ret)
+{
+    if (!field_amount(c, field, text, ret))
+        return false;
+    if (*ret >= 0)
+        return true;
+    field_wrong(c, field, "must not be negative");
+    return false;
+}
+
+void field_text(struct call *c, const char *field, const char *text, size_t characters_max)
+{
+    if (utf8_length(text) > characters_max)
+        field_wrong(c, field, "must have at most %zu characters", characters_max);
+}
+
+void field_required_text(struct call *c, const char *field, const char *text, size_t characters_max)
+{
+    if (*text)
+        field_text(c, field, text, characters_max);
+    else
+        field_wrong(c, field, "is required");
+}
+
+bool field_count(struct call *c, const char *field, size_t count, size_t max)
+{
+    if (count <= max)
+        return true;
+    field_wrong(c, field, "must have at most %zu items", max);
+    return false;
+}
+
+enum err field_ids(struct call *c, const char *field, char *const *texts, size_t count,
+                   struct id **ret)
+{
+    char name[FIELD_NAME_MAX];
+
+    *ret = NULL;
+    if (!field_count(c, field, count, LIST_ITEMS_MAX))
+        return ERR_OK;
+    *ret = arena_array(&c->arena, count, sizeof **ret);
+    if (!*ret)
+        return ERR_EXHAUSTED;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%s[%zu]", field, i);
+        field_id(c, name, texts[i], &(*ret)[i]);
+    }
+    return ERR_OK;
+}
+
+void field_tags(struct call *c, const char *field, char *const *texts, size_t count)
+{
+    char name[FIELD_NAME_MAX];
+
+    if (!field_count(c, field, count, LIST_ITEMS_MAX))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (*texts[i])
+            continue;
+        snprintf(name, sizeof name, "%s[%zu]", field, i);
+        field_wrong(c, name, "must not be empty");
+    }
 }
 
 int field_limit(struct call *c, const char *field, int32_t value, int initial, int max)

@@ -23,5 +23,27 @@ bool field_instant_down(struct call *c, const char *field, const Google__Protobu
                         instant *ret);
 bool field_instant_up(struct call *c, const char *field, const Google__Protobuf__Timestamp *t,
                       instant *ret);
+/* An instant of a write, which stores it: whole microseconds, nothing is rounded. */
+bool field_instant(struct call *c, const char *field, const Google__Protobuf__Timestamp *t,
+                   instant *ret);
+/* The same; required. */
+bool field_required_instant(struct call *c, const char *field, const Google__Protobuf__Timestamp *t,
+                            instant *ret);
+/* An amount; required. The text becomes the amount's shortest, so that two spellings of a request
+ * are one. */
+bool field_amount(struct call *c, const char *field, char **text, amount *ret);
+/* The same, of a thing that cannot be negative. */
+bool field_amount_from_zero(struct call *c, const char *field, char **text, amount *ret);
+/* Text of at most so many characters; where it is required, of at least one. */
+void field_text(struct call *c, const char *field, const char *text, size_t characters_max);
+void field_required_text(struct call *c, const char *field, const char *text,
+                         size_t characters_max);
+/* A list of ids, and one of tags, which are not empty; "field[2]" is what is wrong. Both have at
+ * most LIST_ITEMS_MAX items. ERR_EXHAUSTED when the arena is full. */
+MUST_CHECK enum err field_ids(struct call *c, const char *field, char *const *texts, size_t count,
+                              struct id **ret);
+void field_tags(struct call *c, const char *field, char *const *texts, size_t count);
+/* False, with a violation, where a list has more items than that. */
+bool field_count(struct call *c, const char *field, size_t count, size_t max);
 /* A page size; 0 means `initial`. */
 int field_limit(struct call *c, const char *field, int32_t value, int initial, int max);

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 
 #include "app/fields.h"
+#include "app/normal.h"
 #include "app/tokens.h"
 #include "base/clock.h"
 #include "base/later.h"
@@ -431,7 +432,7 @@ static bool hash_request(struct read *r, Balances__V1__Consistency **consistency
     Balances__V1__Consistency *kept = *consistency;
 
     *consistency = NULL;
-    c->request->n_unknown_fields = 0;
+    message_normalize(c->request);
     size_t len = protobuf_c_message_get_packed_size(c->request);
     uint8_t *packed = arena_raw(&c->arena, len);
     if (packed) {

@@ -68,14 +68,21 @@ bool freshness_holds(struct call *c, const struct freshness *f, int64_t version)
     return false;
 }
 
+void consistency_token_make(const struct seal_key *key, const struct id *customer, int64_t version,
+                            char ret[static SEAL_TEXT_MAX])
+{
+    uint8_t payload[VERSION_BYTES];
+
+    put(payload, (uint64_t)version);
+    seal_make(key, "consistency", id_bytes(customer), bytes_of(payload, sizeof payload), ret);
+}
+
 char *consistency_token(const struct seal_key *key, struct arena *a, const struct id *customer,
                         int64_t version)
 {
-    uint8_t payload[VERSION_BYTES];
     char text[SEAL_TEXT_MAX];
 
-    put(payload, (uint64_t)version);
-    seal_make(key, "consistency", id_bytes(customer), bytes_of(payload, sizeof payload), text);
+    consistency_token_make(key, customer, version, text);
     return arena_text(a, bytes_text(text));
 }
 

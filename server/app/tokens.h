@@ -11,6 +11,7 @@
 #include "app/app.h"
 #include "balances/v1/balances.pb-c.h"
 #include "base/id.h"
+#include "base/seal.h"
 
 /* What a read asks for, beside its fields. */
 struct freshness {
@@ -31,6 +32,8 @@ bool freshness_holds(struct call *c, const struct freshness *f, int64_t version)
  * was. */
 char *consistency_token(const struct seal_key *key, struct arena *a, const struct id *customer,
                         int64_t version);
+void consistency_token_make(const struct seal_key *key, const struct id *customer, int64_t version,
+                            char ret[static SEAL_TEXT_MAX]);
 
 /* A place in a list: the last thing shown. `rank` breaks ties in the ledger, and is 0 elsewhere. */
 struct place {

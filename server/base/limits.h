@@ -56,6 +56,25 @@ enum {
     /* An answer of Redis. Over it: the connection is given up. */
     REDIS_REPLY_BYTES_MAX = 2 * CACHE_ANSWER_BYTES_MAX,
 
+    /* Writes of one customer that wait for their turn in one worker. Over it: RESOURCE_EXHAUSTED.
+     */
+    WRITES_WAITING_MAX = 256,
+    /* How long a write waits before it looks again whether it took place. */
+    WRITE_PAUSE_MS = 20,
+    /* Customers whose cached answers a write of a product or a credit type ends itself; the change
+     * feed does the rest. */
+    WRITE_CHANGES_MAX = 256,
+
+    /* Texts, lists and maps of a write, as the schema has them. Over it: INVALID_ARGUMENT. */
+    NAME_CHARACTERS_MAX = 1000,
+    PROSE_CHARACTERS_MAX = 10000,
+    UNIQUENESS_KEY_CHARACTERS_MAX = 128,
+    LIST_ITEMS_MAX = 1000,
+    CUSTOM_FIELDS_MAX = 100,
+    JSON_CHARACTERS_MAX = 65536,
+    /* Segments, and invoice items, of a new balance. Over it: INVALID_ARGUMENT. */
+    SCHEDULE_ITEMS_MAX = 1000,
+
     /* Page sizes, defaults and largest (proto). Outside: INVALID_ARGUMENT. */
     BALANCES_PAGE_MAX = 25,
     LEDGER_PAGE_MAX = 1000,

@@ -8,31 +8,25 @@
 #include <openssl/hmac.h>
 #include <string.h>
 
+#include "base/digest.h"
+
 enum { MAC_BYTES = 16 };
 
 static_assert((SEAL_PAYLOAD_MAX + MAC_BYTES + 2) / 3 * 4 + 1 <= SEAL_TEXT_MAX, "text too short");
 
-static void sha256(struct bytes in, uint8_t ret[static 32])
-{
-    unsigned len = 32;
-    int ok = EVP_Digest(in.data, in.len, ret, &len, EVP_sha256(), NULL);
-
-    assert(ok == 1);
-}
-
 static void mac(const struct seal_key *key, const char *purpose, struct bytes bound,
                 struct bytes payload, uint8_t ret[static MAC_BYTES])
 {
-    uint8_t text[32 + 32 + SEAL_PAYLOAD_MAX];
+    uint8_t text[2 * DIGEST_BYTES + SEAL_PAYLOAD_MAX];
+    struct digest parts[2] = {digest_of(bytes_text(purpose)), digest_of(bound)};
     uint8_t full[EVP_MAX_MD_SIZE];
     unsigned len = 0;
 
     assert(payload.len <= SEAL_PAYLOAD_MAX);
-    sha256(bytes_text(purpose), text);
-    sha256(bound, text + 32);
-    memcpy(text + 64, payload.data, payload.len);
-    const uint8_t *ok =
-        HMAC(EVP_sha256(), key->bytes, sizeof key->bytes, text, 64 + payload.len, full, &len);
+    memcpy(text, parts, sizeof parts);
+    memcpy(text + sizeof parts, payload.data, payload.len);
+    const uint8_t *ok = HMAC(EVP_sha256(), key->bytes, sizeof key->bytes, text,
+                             sizeof parts + payload.len, full, &len);
     assert(ok && len >= MAC_BYTES);
     memcpy(ret, full, MAC_BYTES);
 }

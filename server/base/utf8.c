@@ -51,11 +51,25 @@ bool utf8_is_valid(struct bytes text)
     return true;
 }
 
+static bool goes_on(char byte)
+{
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+size_t utf8_length(const char *text)
+{
+    size_t length = 0;
+
+    for (; *text; text++)
+        length += !goes_on(*text);
+    return length;
+}
+
 void utf8_cut(char *text, size_t max)
 {
     if (strlen(text) <= max)
         return;
-    while (max > 0 && ((unsigned char)text[max] & 0xc0) == 0x80)
+    while (max > 0 && goes_on(text[max]))
         max--;
     text[max] = '\0';
 }

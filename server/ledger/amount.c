@@ -61,6 +61,11 @@ enum err amount_parse(struct bytes text, amount *ret)
     return ERR_OK;
 }
 
+static amount_magnitude magnitude_of(amount value)
+{
+    return (amount_magnitude)(value < 0 ? -value : value);
+}
+
 /* Writes backwards from `end`, with zeros in front up to `width`; returns the first digit. */
 static char *put_digits(char *end, uint64_t value, int width)
 {
@@ -75,7 +80,7 @@ struct amount_text amount_format(amount value)
 {
     assert(amount_in_range(value));
 
-    const amount_magnitude magnitude = (amount_magnitude)(value < 0 ? -value : value);
+    const amount_magnitude magnitude = magnitude_of(value);
     const uint64_t one = (uint64_t)AMOUNT_ONE;
     const uint64_t split = 10000000000000000000u; /* 10^19, the largest power in 64 bits */
     struct amount_text ret;
@@ -126,6 +131,31 @@ enum err amount_add(amount a, amount b, amount *ret)
     if (__builtin_add_overflow(a, b, &sum) || !amount_in_range(sum))
         return ERR_RANGE;
     *ret = sum;
+    return ERR_OK;
+}
+
+/* The product of the counts has 256 bits. With a = A * 10^12 + p and b = B * 10^12 + q, what is
+ * wanted of it, a * b / 10^12, is A * b + p * B + p * q / 10^12: no term but the first can be
+ * larger than a count that is in range, and only the last has a remainder. */
+enum err amount_mul(amount a, amount b, amount *ret)
+{
+    assert(amount_in_range(a) && amount_in_range(b));
+
+    const amount_magnitude one = (amount_magnitude)AMOUNT_ONE;
+    const amount_magnitude x = magnitude_of(a), y = magnitude_of(b);
+    const amount_magnitude tail = x % one * (y % one);
+    const amount_magnitude rest = tail % one;
+    amount_magnitude product;
+
+    if (__builtin_mul_overflow(x / one, y, &product) ||
+        __builtin_add_overflow(product, x % one * (y / one), &product) ||
+        __builtin_add_overflow(product, tail / one, &product) ||
+        product >= (amount_magnitude)amount_limit)
+        return ERR_RANGE;
+    product += rest > one / 2 || (rest == one / 2 && product % 2 == 1);
+    if (product >= (amount_magnitude)amount_limit)
+        return ERR_RANGE;
+    *ret = (a < 0) != (b < 0) ? -(amount)product : (amount)product;
     return ERR_OK;
 }
 

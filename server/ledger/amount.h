@@ -1,6 +1,6 @@
 /* Exact decimal amounts: an integer count of 10^-12 units, at most 26 integer and 12 fractional
- * digits, the same range as the database's. No binary floating point comes near them, nothing is
- * rounded, and what does not fit is an error (design: ruling 1). */
+ * digits, the same range as the database's. No binary floating point comes near them, nothing but
+ * a product is rounded, and what does not fit is an error (design: ruling 1). */
 #pragma once
 
 #include <stdbool.h>
@@ -35,6 +35,8 @@ struct amount_text amount_format(amount value);
 
 /* ERR_RANGE where the result has more digits than an amount may have. */
 MUST_CHECK enum err amount_add(amount a, amount b, amount *ret);
+/* The product, rounded half to even at the last fractional digit; ERR_RANGE likewise. */
+MUST_CHECK enum err amount_mul(amount a, amount b, amount *ret);
 /* Whether it has at most 26 integer digits. */
 bool amount_in_range(amount value);
 

@@ -130,6 +130,24 @@ static void on_sent(struct tag *tag, bool success)
     maybe_drop(c);
 }
 
+/* No step runs any more. */
+static void leave(struct server_call *c)
+{
+    set_state(c, CALL_ENDING);
+    if (c->call.release)
+        c->call.release(&c->call);
+}
+
+void call_add_metadata(struct call *call, const char *key, const char *value)
+{
+    struct server_call *c = home(call);
+
+    assert(c->initial_count < CALL_METADATA_MAX);
+    grpc_metadata *m = &c->initial[c->initial_count++];
+    m->key = grpc_slice_from_static_string(key);
+    m->value = grpc_slice_from_static_string(value);
+}
+
 /* One batch: headers, the message if there is one, status. */
 static enum next send_answer(struct server_call *c, int code)
 {
@@ -137,7 +155,9 @@ static enum next send_answer(struct server_call *c, int code)
     int count = 0;
 
     memset(ops, 0, sizeof ops);
-    ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[count].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[count].data.send_initial_metadata.metadata = c->initial;
+    ops[count++].data.send_initial_metadata.count = c->initial_count;
     if (c->answer) {
         ops[count].op = GRPC_OP_SEND_MESSAGE;
         ops[count++].data.send_message.send_message = c->answer;
@@ -148,7 +168,7 @@ static enum next send_answer(struct server_call *c, int code)
     ops[count].data.send_status_from_server.trailing_metadata = c->trailers;
     ops[count++].data.send_status_from_server.trailing_metadata_count = c->trailer_count;
 
-    set_state(c, CALL_ENDING);
+    leave(c);
     uv_timer_stop(&c->timer);
     c->pending++;
     TSAN_RELEASE(&c->sent);
@@ -208,18 +228,25 @@ static enum next fail(struct server_call *c)
     return send_answer(c, err_grpc_code(s->err));
 }
 
-enum next call_fail(struct call *call, enum err err, const char *format, ...)
+__attribute__((format(printf, 3, 0))) static void set_message(struct call *call, enum err err,
+                                                              const char *format, va_list args)
 {
     char message[STATUS_MESSAGE_BYTES_MAX + MULTIBYTE_MAX];
-    va_list args;
 
-    va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
-    va_end(args);
     utf8_cut(message, STATUS_MESSAGE_BYTES_MAX);
     char *kept = arena_text(&call->arena, bytes_text(message));
     call->status.err = err;
     call->status.message = kept ? kept : err_text(err);
+}
+
+enum next call_fail(struct call *call, enum err err, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    set_message(call, err, format, args);
+    va_end(args);
     return fail(home(call));
 }
 
@@ -254,6 +281,19 @@ enum next call_fail_not_found(struct call *call, const char *type, const char *n
     return call_fail(call, ERR_NOT_FOUND, "%s %s does not exist", type, shown);
 }
 
+enum next call_fail_precondition(struct call *call, const char *type, const char *subject,
+                                 const char *format, ...)
+{
+    va_list args;
+
+    call->status.reason = call->status.precondition_type = type;
+    call->status.precondition_subject = subject;
+    va_start(args, format);
+    set_message(call, ERR_PRECONDITION, format, args);
+    va_end(args);
+    return fail(home(call));
+}
+
 /* ---- the steps ---- */
 
 /* The client has left, or time is up: nothing more is computed. A client that has left hears
@@ -261,11 +301,14 @@ enum next call_fail_not_found(struct call *call, const char *type, const char *n
 static void end_early(struct server_call *c)
 {
     if (c->ended == ERR_CANCELLED) {
-        set_state(c, CALL_ENDING);
+        leave(c);
         maybe_drop(c);
         return;
     }
-    call_fail_with(&c->call, c->ended);
+    if (c->call.late)
+        call_fail(&c->call, c->ended, "%s", c->call.late);
+    else
+        call_fail_with(&c->call, c->ended);
 }
 
 static void drive(struct server_call *c)
@@ -472,10 +515,13 @@ static void arm(struct server_call *c, int method_index)
     c->call.request = NULL;
     c->call.state = NULL;
     c->call.cancel = NULL;
+    c->call.release = NULL;
+    c->call.late = NULL;
     c->call.database_us = 0;
     c->call.cache = NULL;
     status_init(&c->call.status);
     c->grpc = NULL;
+    c->initial_count = 0;
     c->was_cancelled = 0;
     c->pending = 0;
     c->ended = ERR_OK;

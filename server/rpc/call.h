@@ -18,6 +18,8 @@
 struct call;
 struct worker;
 
+enum { CALL_METADATA_MAX = 2 };
+
 enum next {
     NEXT, /* another step is set: run it */
     WAIT, /* an operation is under way: its callback will resume */
@@ -41,8 +43,13 @@ struct call {
     void *state;               /* the method's own */
     call_step_fn *step;
     void (*cancel)(struct call *c); /* while a step waits */
-    int64_t database_us;            /* for the log: time spent waiting for it, */
-    const char *cache;              /* and whether the cache had it; NULL where it was not asked */
+    /* Called once, when no step runs any more: gives back what the method holds outside of the
+     * call. NULL: nothing. */
+    void (*release)(struct call *c);
+    /* What to tell a caller whose deadline passes now; NULL: the error's own text. */
+    const char *late;
+    int64_t database_us; /* for the log: time spent waiting for it, */
+    const char *cache;   /* and whether the cache had it; NULL where it was not asked */
 };
 
 /* The worker's application part, as rpc_options.open returned it. */
@@ -52,6 +59,9 @@ ProtobufCAllocator call_allocator(struct call *c);
 
 /* An operation's callback has recorded its outcome: go on with the next step. */
 void call_resume(struct call *c);
+
+/* Goes out with the answer, whatever it is; both are static texts. At most CALL_METADATA_MAX. */
+void call_add_metadata(struct call *c, const char *key, const char *value);
 
 /* Answers. Each returns DONE and is the last thing that a step does. */
 enum next call_reply(struct call *c, const ProtobufCMessage *answer);
@@ -67,3 +77,9 @@ enum next call_fail_with(struct call *c, enum err err);
 enum next call_fail_invalid(struct call *c);
 /* ERR_NOT_FOUND about a thing. */
 enum next call_fail_not_found(struct call *c, const char *type, const char *name);
+/* ERR_PRECONDITION: `type`, static and upper-case, names the rule and is the reason, too; `subject`
+ * is the thing whose state it is, "segment/2714e483-…". */
+__attribute__((format(printf, 4, 5))) enum next call_fail_precondition(struct call *c,
+                                                                       const char *type,
+                                                                       const char *subject,
+                                                                       const char *format, ...);

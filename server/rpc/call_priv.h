@@ -38,6 +38,8 @@ struct server_call {
     uv_timer_t timer;
     int64_t arrived_us;
 
+    grpc_metadata initial[CALL_METADATA_MAX];
+    size_t initial_count;
     grpc_byte_buffer *answer;
     grpc_slice message;
     grpc_metadata trailers[2];

@@ -13,20 +13,26 @@ enum {
     DETAILS_MAX = 4,
     VIOLATION_FIELD_MAX = 80,
     VIOLATION_TEXT_MAX = 160,
+    PRECONDITION_TYPE_MAX = 64,
     FRAME_BYTES = 8,    /* at most: tags and lengths of a violation, or of a text */
     DETAIL_BYTES = 144, /* a detail's type, and what is in it but for violations and the message */
+    VIOLATIONS_BYTES = VIOLATIONS_MAX * (VIOLATION_FIELD_MAX + VIOLATION_TEXT_MAX + FRAME_BYTES),
 };
 
 /* The most that a failed call has to say fits, or its details would be left out. */
-static_assert(STATUS_MESSAGE_BYTES_MAX + FRAME_BYTES + 3 * DETAIL_BYTES +
-                      VIOLATIONS_MAX * (VIOLATION_FIELD_MAX + VIOLATION_TEXT_MAX + FRAME_BYTES) <=
+static_assert(STATUS_MESSAGE_BYTES_MAX + FRAME_BYTES + DETAILS_MAX * DETAIL_BYTES +
+                      VIOLATIONS_BYTES <=
                   STATUS_DETAILS_BYTES_MAX,
               "details may be too large");
+static_assert(PRECONDITION_TYPE_MAX + VIOLATION_FIELD_MAX + VIOLATION_TEXT_MAX + FRAME_BYTES <=
+                  VIOLATIONS_BYTES,
+              "a precondition, which takes the violations' place, may be larger than they");
 
 void status_init(struct status *s)
 {
     s->err = ERR_OK;
     s->reason = s->message = s->resource_type = s->resource_name = NULL;
+    s->precondition_type = s->precondition_subject = NULL;
     s->violation_count = 0;
     s->retry_after_ms = -1;
 }
@@ -96,6 +102,27 @@ static void add_bad_request(Google__Rpc__Status *status, struct arena *a, const 
     add(status, a, &bad.base);
 }
 
+static void add_precondition(Google__Rpc__Status *status, struct arena *a, const struct status *s)
+{
+    Google__Rpc__PreconditionFailure failure;
+    Google__Rpc__PreconditionFailure__Violation violation, *pointer = &violation;
+    char subject[VIOLATION_FIELD_MAX * 2], description[VIOLATION_TEXT_MAX * 2];
+
+    assert(strlen(s->precondition_type) <= PRECONDITION_TYPE_MAX);
+    snprintf(subject, sizeof subject, "%s", s->precondition_subject);
+    utf8_cut(subject, VIOLATION_FIELD_MAX);
+    snprintf(description, sizeof description, "%s", s->message);
+    utf8_cut(description, VIOLATION_TEXT_MAX);
+    google__rpc__precondition_failure__init(&failure);
+    google__rpc__precondition_failure__violation__init(&violation);
+    violation.type = text_borrow(s->precondition_type);
+    violation.subject = subject;
+    violation.description = description;
+    failure.violations = &pointer;
+    failure.n_violations = 1;
+    add(status, a, &failure.base);
+}
+
 static void add_resource_info(Google__Rpc__Status *status, struct arena *a, const struct status *s)
 {
     Google__Rpc__ResourceInfo info;
@@ -131,6 +158,8 @@ struct bytes status_details(const struct status *s, struct arena *a, const char 
     add_error_info(&status, a, s, domain);
     if (s->violation_count > 0)
         add_bad_request(&status, a, s);
+    else if (s->precondition_type)
+        add_precondition(&status, a, s);
     if (s->resource_type)
         add_resource_info(&status, a, s);
     if (s->retry_after_ms >= 0)

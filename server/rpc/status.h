@@ -24,6 +24,10 @@ struct status {
     /* ResourceInfo: what is missing; NULL if not about a thing. */
     const char *resource_type;
     const char *resource_name;
+    /* PreconditionFailure: which rule of the state of things forbids it, and of what thing; NULL if
+     * none does. A call fails for its fields or for the state of things, never for both. */
+    const char *precondition_type;
+    const char *precondition_subject;
     /* RetryInfo and pushback; negative: not worth trying again. */
     int32_t retry_after_ms;
 };

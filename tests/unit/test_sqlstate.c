@@ -30,9 +30,11 @@ static void sqlstate_becomes_err(void **state)
         {"40P01", ERR_ABORTED},     /* deadlock */
         {"55P03", ERR_ABORTED},     /* lock not available */
         {"55000", ERR_INTERNAL},    /* object not in prerequisite state */
+        {"23505", ERR_ABORTED},     /* unique violation: another writer was first */
+        {"23503", ERR_ABORTED},     /* foreign key violation: it was there when we looked */
         {"22003", ERR_RANGE},       /* numeric out of range */
         {"22012", ERR_INTERNAL},    /* division by zero */
-        {"23514", ERR_INTERNAL},    /* check violation: a read violates none */
+        {"23514", ERR_INTERNAL},    /* check violation: what we write was checked */
         {"42P01", ERR_UNAVAILABLE}, /* undefined table: it was there when we prepared */
         {"42601", ERR_INTERNAL},    /* syntax error */
         {"42501", ERR_INTERNAL},    /* insufficient privilege */

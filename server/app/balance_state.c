@@ -1,0 +1,104 @@
+#include "app/balance_state.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "app/rows.h"
+
+void balance_state_ask(struct sql_args *args, const struct id *balance, const char *key,
+                       bool with_use)
+{
+    args_id(args, balance);
+    write_optional_text(args, key);
+    args_bool(args, with_use);
+}
+
+static void read_segments(struct balance_state *s, struct arena *a, struct sql_reader *r)
+{
+    struct sql_array array = read_array(r);
+    struct segment *segments = arena_array(a, (size_t)array.count, sizeof *segments);
+    struct segment_use *uses = arena_array(a, (size_t)array.count, sizeof *uses);
+    struct sql_reader record;
+
+    s->balance.segments = segments;
+    s->use.segments = uses;
+    while (segments && uses && array_next_record(r, &array, &record)) {
+        struct segment *segment = &segments[s->balance.segment_count];
+        struct segment_use *use = &uses[s->balance.segment_count++];
+        segment->id = read_id(&record);
+        read_segment(&record, segment);
+        use->has_entries = read_int(&record) > 0;
+        use->has_deduction = !read_null(&record);
+        if (use->has_deduction)
+            use->last_deduction = read_instant(&record);
+        array_record_done(r, &record);
+    }
+}
+
+static void read_items(struct balance_state *s, struct arena *a, struct sql_reader *r)
+{
+    struct sql_array array = read_array(r);
+    struct invoice_item *items = arena_array(a, (size_t)array.count, sizeof *items);
+    struct sql_reader record;
+
+    s->use.items = items;
+    while (items && array_next_record(r, &array, &record)) {
+        struct invoice_item *item = &items[s->use.item_count++];
+        item->id = read_id(&record);
+        item->at = read_instant(&record);
+        item->invoiced = read_bool(&record);
+        item->invoice_is_void = read_bool(&record);
+        array_record_done(r, &record);
+    }
+}
+
+enum err balance_state_learn(struct balance_state *s, struct arena *a, struct sql_reader *r)
+{
+    *s = (struct balance_state){.key_used = read_bool(r)};
+    s->found = !read_null(r);
+    if (!s->found)
+        return ERR_OK;
+    s->balance.id = read_id(r);
+    if (kind_parse(read_text(r), &s->balance.kind) != ERR_OK)
+        return ERR_INTERNAL;
+    s->balance.archived = read_bool(r);
+    s->balance.contract_level = !read_null(r);
+    if (s->balance.contract_level)
+        s->contract_id = read_id(r);
+    read_segments(s, a, r);
+    read_items(s, a, r);
+    return ERR_OK;
+}
+
+const struct segment *balance_state_segment(const struct balance_state *s, const struct id *id)
+{
+    for (size_t i = 0; i < s->balance.segment_count; i++)
+        if (id_equal(&s->balance.segments[i].id, id))
+            return &s->balance.segments[i];
+    return NULL;
+}
+
+const char *subject_of(struct call *c, const char *type, const struct id *id)
+{
+    struct id_text text = id_format(id);
+    const char *subject = arena_printf(&c->arena, "%s/%s", type, text.text);
+
+    return subject ? subject : type;
+}
+
+const char *instant_text(struct call *c, instant at)
+{
+    int64_t us = at % 1000000;
+    time_t seconds = (time_t)(at / 1000000 - (us < 0));
+    struct tm tm;
+    char fraction[8] = "";
+
+    if (!gmtime_r(&seconds, &tm))
+        return "an instant";
+    if (us != 0)
+        snprintf(fraction, sizeof fraction, ".%06d", (int)(us < 0 ? us + 1000000 : us));
+    const char *text =
+        arena_printf(&c->arena, "%04d-%02d-%02dT%02d:%02d:%02d%sZ", tm.tm_year + 1900,
+                     tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, fraction);
+    return text ? text : "an instant";
+}
