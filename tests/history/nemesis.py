@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 import record
+from faults import feed_holder
 from harness import wait_until
 from redis_proxy import noise
 
@@ -40,7 +41,7 @@ class Fault:
 
 class Nemesis:
     def __init__(self, run, rng):
-        self.redis, self.links, self.servers, self.sql = run.redis, run.links, run.servers, run.sql
+        self.redis, self.links, self.servers, self.sql, self.url = run.redis, run.links, run.servers, run.sql, run.url
         self.rng, self.log = rng, run.log
         self.deck = []
 
@@ -74,11 +75,7 @@ class Nemesis:
 
     def holder(self):
         """The server that has the change feed."""
-        [[name]] = wait_until(lambda: self.sql(
-            "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-            " WHERE l.locktype = 'advisory' AND l.granted AND a.application_name LIKE 'server%'"),
-            "a server to hold the feed")
-        return int(name.removeprefix("server"))
+        return int(feed_holder(self.url).removeprefix("server"))
 
 
 # What servers do to Redis, and Redis to them.
@@ -103,9 +100,8 @@ def redis_restarted_with_its_data(nemesis, _):
 
 
 def keys_evicted(nemesis, _):
-    """Any key at any time, and all scripts. It excuses nothing: it is what a Redis may do."""
+    """Any key at any time. It excuses nothing: it is what a Redis may do."""
     def evict():
-        nemesis.redis.cli("SCRIPT", "FLUSH")
         keys = nemesis.redis.keys()
         if keys:
             nemesis.redis.cli("DEL", *nemesis.rng.sample(keys, (len(keys) + 1) // 2))
@@ -115,6 +111,10 @@ def keys_evicted(nemesis, _):
 
 def redis_flushed(nemesis, _):
     yield lambda: nemesis.redis.cli("FLUSHALL")
+
+
+def scripts_flushed(nemesis, _):
+    yield lambda: nemesis.redis.cli("SCRIPT", "FLUSH")
 
 
 def link_refused(nemesis, server):
@@ -205,6 +205,7 @@ FAULTS = [
     Fault(redis_restarted_with_its_data, redis="all"),
     Fault(keys_evicted, feed=False),
     Fault(redis_flushed, feed=False),
+    Fault(scripts_flushed, redis="all"),
     Fault(link_refused, redis="one"),
     Fault(link_that_keeps_ending, redis="one"),
     Fault(link_slow_but_in_time, feed=False),

@@ -116,7 +116,7 @@ class Run:
 
     def sql(self, statement, *values):
         with self.connection.cursor() as cursor:
-            cursor.execute(statement, values)
+            cursor.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else None
 
     def _make_customers(self):

@@ -70,10 +70,20 @@ def active_backends(url):
                         " WHERE application_name = 'balanced' AND state = 'active'")[0][0]
 
 
-def waiting(url):
+def feed_holder(url):
+    """The application_name of the server that has the change feed, once one has it: the feed's is the only
+    advisory lock that servers take. A test gives each server a name of its own in its URL."""
+    [[name]] = wait_until(lambda: execute(
+        url, "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+             " WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database()"),
+        "a server to hold the change feed")
+    return name
+
+
+def waiting(url, name="balanced"):
     """How many of the server's statements wait for a lock."""
     return execute(url, "SELECT count(*) FROM pg_stat_activity"
-                        " WHERE application_name = 'balanced' AND wait_event_type = 'Lock'")[0][0]
+                        f" WHERE application_name = '{name}' AND wait_event_type = 'Lock'")[0][0]
 
 
 def wait_connected(url, sessions=4):
