@@ -662,9 +662,9 @@ bool redis_has_tls(void)
     return REDIS_TLS;
 }
 
-/* Whoever answers must show a certificate for the name in the URL, from somebody whom this system
- * trusts. */
-static bool start_tls(struct redis *r)
+/* Whoever answers must show a certificate for the host in the URL, from somebody whom this system
+ * trusts. NULL: it goes on as the socket does; otherwise what is wrong. */
+static const char *start_tls(struct redis *r)
 {
 #if REDIS_TLS
     SSL *ssl = r->tls ? SSL_new(r->tls) : NULL;
@@ -674,13 +674,15 @@ static bool start_tls(struct redis *r)
 
     if (ready && redisInitiateSSL(r->hi, ssl) == REDIS_OK) {
         r->ssl = ssl;
-        return true;
+        return NULL;
     }
+    long verified = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
     SSL_free(ssl);
+    return verified != X509_V_OK ? X509_verify_cert_error_string(verified) : "TLS does not start";
 #else
     (void)r;
+    return "there is no TLS";
 #endif
-    return false;
 }
 
 /* The socket is there, but the other side may have refused. */
@@ -695,11 +697,11 @@ static void go_on_connecting(struct redis *r)
     }
     if (!*r->url.path)
         setsockopt(r->hi->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (r->url.tls && !start_tls(r)) {
-        fail(r, *r->hi->errstr ? r->hi->errstr : "TLS cannot be started");
-        return;
-    }
-    greet(r);
+    const char *wrong = r->url.tls ? start_tls(r) : NULL;
+    if (wrong)
+        fail(r, wrong);
+    else
+        greet(r);
 }
 
 static void connect_to(struct redis *r, const char *address)
