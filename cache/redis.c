@@ -89,9 +89,11 @@ struct redis {
     struct redis_server server, greeting; /* of the session, and as far as it is known */
     char shas[CACHE_SCRIPT_COUNT][SHA_LEN];
     int scripts_loaded;
+    int heartbeats;    /* on their way: one at most */
     uint64_t sessions; /* that were ready */
 #if REDIS_TLS
     SSL_CTX *tls;
+    SSL *ssl; /* of the session; hiredis' */
 #endif
 
     struct redis_slot ring[RING_SIZE];
@@ -229,6 +231,10 @@ static void disconnect(struct redis *r)
     if (r->hi)
         redisFree(r->hi);
     r->hi = NULL;
+#if REDIS_TLS
+    r->ssl = NULL;
+#endif
+    r->heartbeats = 0;
     r->reply_bytes = 0;
     r->out_bytes = 0;
     r->scripts_loaded = 0;
@@ -240,6 +246,16 @@ static void fail_all(struct redis *r)
         struct redis_slot slot = ring_pop(r);
         complete(&slot, ERR_UNAVAILABLE, NULL);
     }
+}
+
+/* What is wrong with the socket. */
+static const char *trouble(const struct redis *r)
+{
+#if REDIS_TLS
+    if (r->ssl && SSL_get_verify_result(r->ssl) != X509_V_OK)
+        return X509_verify_cert_error_string(SSL_get_verify_result(r->ssl));
+#endif
+    return r->hi->errstr;
 }
 
 /* `why` may lie in what disconnect() frees. */
@@ -278,7 +294,7 @@ static void flush(struct redis *r)
 
     uv_prepare_stop(&r->flusher);
     if (redisBufferWrite(r->hi, &all_sent) != REDIS_OK) {
-        fail(r, r->hi->errstr);
+        fail(r, trouble(r));
         return;
     }
     if (all_sent)
@@ -443,7 +459,7 @@ static void receive(struct redis *r)
     size_t before = unread(r);
 
     if (redisBufferRead(r->hi) != REDIS_OK) {
-        fail(r, r->hi->errstr);
+        fail(r, trouble(r));
         return;
     }
     r->reply_bytes += unread(r) - before;
@@ -513,8 +529,7 @@ static bool greeted_well(struct redis *r, enum err err, const struct redis_reply
 static void on_let_in(void *owner, void *arg, enum err err, const struct redis_reply *reply)
 {
     (void)arg;
-    if (!greeted_well(owner, err, reply, REDIS_TEXT))
-        return;
+    greeted_well(owner, err, reply, REDIS_TEXT);
 }
 
 static void on_server(void *owner, void *arg, enum err err, const struct redis_reply *reply)
@@ -630,6 +645,7 @@ static void on_heartbeat(void *owner, void *arg, enum err err, const struct redi
     (void)arg;
     if (r->state != REDIS_IS_READY)
         return;
+    r->heartbeats--;
     const char *wrong = err != ERR_OK || reply->self.kind != REDIS_TEXT
                             ? "Redis gives no sign of life"
                             : read_replication(reply->self.text, replid);
@@ -646,21 +662,27 @@ bool redis_has_tls(void)
     return REDIS_TLS;
 }
 
-/* Whoever answers must show a certificate for the name in the URL, from somebody whom this system
- * trusts. */
-static bool start_tls(struct redis *r)
+/* Whoever answers must show a certificate for the host in the URL, from somebody whom this system
+ * trusts. NULL: it goes on as the socket does; otherwise what is wrong. */
+static const char *start_tls(struct redis *r)
 {
 #if REDIS_TLS
     SSL *ssl = r->tls ? SSL_new(r->tls) : NULL;
+    bool ready =
+        ssl && (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), r->url.host) ||
+                (SSL_set1_host(ssl, r->url.host) && SSL_set_tlsext_host_name(ssl, r->url.host)));
 
-    if (ssl && SSL_set1_host(ssl, r->url.host) && SSL_set_tlsext_host_name(ssl, r->url.host) &&
-        redisInitiateSSL(r->hi, ssl) == REDIS_OK)
-        return true;
+    if (ready && redisInitiateSSL(r->hi, ssl) == REDIS_OK) {
+        r->ssl = ssl;
+        return NULL;
+    }
+    long verified = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
     SSL_free(ssl);
+    return verified != X509_V_OK ? X509_verify_cert_error_string(verified) : "TLS does not start";
 #else
     (void)r;
+    return "there is no TLS";
 #endif
-    return false;
 }
 
 /* The socket is there, but the other side may have refused. */
@@ -675,11 +697,11 @@ static void go_on_connecting(struct redis *r)
     }
     if (!*r->url.path)
         setsockopt(r->hi->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (r->url.tls && !start_tls(r)) {
-        fail(r, *r->hi->errstr ? r->hi->errstr : "TLS cannot be started");
-        return;
-    }
-    greet(r);
+    const char *wrong = r->url.tls ? start_tls(r) : NULL;
+    if (wrong)
+        fail(r, wrong);
+    else
+        greet(r);
 }
 
 static void connect_to(struct redis *r, const char *address)
@@ -776,7 +798,10 @@ static void on_timer(uv_timer_t *timer)
         fail(r, "Redis does not answer");
         break;
     case REDIS_IS_READY:
-        GREET(r, on_heartbeat, "INFO", "replication");
+        if (r->heartbeats == 0) {
+            r->heartbeats++;
+            GREET(r, on_heartbeat, "INFO", "replication");
+        }
         break;
     case REDIS_IS_CLOSED:
         break;

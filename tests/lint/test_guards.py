@@ -20,6 +20,7 @@ import tidy
     ("sql/pool.c", "<libpq-fe.h>", "is not for"),
     ("sql/conn.c", "<postgresql/libpq-fe.h>", "is not for"),
     ("cache/cache.c", "<hiredis/hiredis.h>", "is not for"),
+    ("cache/cache.c", "<openssl/ssl.h>", "is not for"),
     ("server/base/log.c", "<uuid/uuid.h>", "is not for"),
     ("client/table.c", '"sql/conn.h"', "client may not know sql"),
     ("client/table.c", '"attic/err.h"', "of no known room"),

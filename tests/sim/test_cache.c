@@ -17,7 +17,7 @@ enum {
     TIMEOUT_US = 60 * 1000,        /* where a test waits for it; */
     TIMEOUT_LONG_US = 5000 * 1000, /* elsewhere this machine may be slow */
     LONG_ENOUGH_MS = 60,
-    WALK_STEPS = 30000,
+    WALK_STEPS = 20000,
 };
 
 static struct fake_redis fake;

@@ -1,4 +1,4 @@
-/* Every order in which three readers, who come again, and three writers can meet in the cache, with
+/* Every order in which three readers, who come again, and two writers can meet in the cache, with
  * either key evicted at any point, and raises that come late, twice and in any order. In none of
  * them does a reader who starts after a write was acknowledged get an answer that is older.
  *
@@ -25,7 +25,7 @@
 enum {
     READERS = 3,
     ATTEMPTS = 2, /* of each reader, one after the other */
-    WRITERS = 3,
+    WRITERS = 2,
     VERSIONS = WRITERS + 1, /* the first one is there from the start */
     MARKERS = READERS * ATTEMPTS,
     HELD = 1 + VERSIONS + MARKERS, /* what the version's key may hold: nothing, one of these */
