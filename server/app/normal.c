@@ -40,6 +40,8 @@ static void normalize_map(struct text_pair **pairs, size_t *count)
 {
     size_t kept = 0;
 
+    if (*count == 0)
+        return;
     /* The count of unknown fields, of which there are none now, remembers the order of arrival,
      * which qsort forgets. */
     for (size_t i = 0; i < *count; i++) {

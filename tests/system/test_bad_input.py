@@ -19,10 +19,12 @@ from google.protobuf.descriptor import FieldDescriptor
 import harness
 import http2
 import world
+import writes
 from world import CREDIT, USD
+from writes import WRITES
 
-SERVICE = "/balances.v1.BalanceService/"
-METHODS = ["ListBalances", "ListCredits", "ListCommits", "GetNetBalance", "ListLedgerEntries"]
+READS = ["ListBalances", "ListCredits", "ListCommits", "GetNetBalance", "ListLedgerEntries"]
+METHODS = [*READS, *WRITES]
 PAGE_MAX = {"ListLedgerEntries": 1000}  # others: 25
 TRAILERS_MAX = 8 * 1024
 REQUEST_BYTES_MAX = 64 * 1024
@@ -35,7 +37,15 @@ def here(postgres):
         served.ada = served.customer()
         served.credit = served.ada.balance(CREDIT, fields={"a": "ä"})
         served.credit.segment("5", served.day(-1), served.day(1))
+        # Another customer, for the writes.
+        served.bea = served.customer()
+        served.contract, served.leaving = served.bea.contract(), served.bea.contract()
         served.flush()
+        served.kept = writes.made(served, served.bea, "CreateCommit", access_schedule=writes.access(
+            served, writes.item(served), writes.item(served, start=40, end=50)))
+        served.ended = writes.made(served, served.bea)
+        served.call("ArchiveBalance", served.bea, id=served.ended.id)
+        served.requests = {}
         yield served
 
 
@@ -52,8 +62,22 @@ def method(request):
     return request.param
 
 
+@pytest.fixture(params=READS)
+def read(request):
+    return request.param
+
+
+@pytest.fixture(params=WRITES)
+def write(request):
+    return request.param
+
+
 def request_of(method):
     return harness.messages().method(method).input_type
+
+
+def path_of(method):
+    return f"/{harness.messages().method(method).containing_service.full_name}/{method}"
 
 
 @contextlib.contextmanager
@@ -91,8 +115,49 @@ def invalid(*fields):
     assert violations[0].field in error.message
 
 
+def fields_of(here, method):
+    """The fields of a request that is right, every one that there is; the same ones each time, so that a write
+    which names its request is answered as the first time."""
+    if method in READS:
+        return {"customer_id": here.ada.id}
+    if method not in here.requests:
+        here.requests[method] = write_request(here, method)
+        here.client.call(method, **here.requests[method])
+    return here.requests[method]
+
+
+def write_request(here, method):
+    bea = {"customer_id": here.bea.id}
+    once = {"request_id": world.new_id()}
+    segment = writes.segments(here.kept)[0].id
+    texts = {"name": "Näme", "description": "d", "netsuite_sales_order_id": "n", "salesforce_opportunity_id": "s",
+             "custom_fields": {"a": "ä", "": ""}, "uniqueness_key": world.new_id(), "rate_type": 1,
+             "contract_id": here.contract, "applicable_contract_ids": [here.contract], "specifiers": [
+                 {"product_id": here.product, "product_tags": ["t"], "pricing_group_values": {"k": "v"},
+                  "presentation_group_values": {"k": "v"}}],
+             "hierarchy_configuration": {"child_access": {"type": 3, "contract_ids": [here.contract]}}}
+    entry = {**bea, "id": here.kept.id, "segment_id": segment, "amount": "1", "timestamp": world.stamp(here.now)}
+    return {
+        "CreateCommit": lambda: {
+            **writes.prepaid(here), **bea, **texts, **once, "rollover_fraction": "0.5",
+            "invoice_contract_id": here.contract, "invoice_schedule": {"credit_type_id": USD, "schedule_items": [
+                writes.invoice(here, amount="1"), writes.invoice(here, unit_price="1", quantity="2")]}},
+        "CreateCredit": lambda: {**writes.credit(here), **bea, **texts, **once},
+        "UpdateEndDate": lambda: {**bea, **once, "id": here.kept.id, "access_ending_before": world.stamp(here.day(45)),
+                                  "invoices_ending_before": world.stamp(here.day(45))},
+        "ArchiveBalance": lambda: {**bea, **once, "id": here.ended.id},
+        "AddManualLedgerEntry": lambda: {**entry, **once, "reason": "because", "uniqueness_key": world.new_id()},
+        "AdjustSeats": lambda: {**entry, **once},
+        "PutCustomer": lambda: {"id": here.bea.id, "name": "Bea"},
+        "PutContract": lambda: {**bea, "id": here.contract, "name": "Contract"},
+        "ArchiveContract": lambda: {**bea, "id": here.leaving},
+        "PutProduct": lambda: {"id": here.product, "name": "Compute", "tags": ["a", "ä"]},
+        "PutCreditType": lambda: {"id": here.euro, "name": "EUR"},
+    }[method]()
+
+
 def call(here, method, **fields):
-    return here.client.call(method, **{"customer_id": here.ada.id, **fields})
+    return here.client.call(method, **{**fields_of(here, method), **fields})
 
 
 # Values ----------------------------------------------------------------------------------------------
@@ -105,7 +170,14 @@ BAD_IDS = [
     "' OR 1=1 --", "é" * 18, "x" * 60000]
 
 ID_FIELDS = [
-    *[(method, "customer_id") for method in METHODS], ("ListBalances", "id"), ("ListCredits", "credit_id"),
+    *[(method, "customer_id") for method in (*READS, "CreateCommit", "CreateCredit", "UpdateEndDate",
+                                              "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats",
+                                              "PutContract", "ArchiveContract")],
+    *[(method, "request_id") for method in WRITES[:6]],
+    *[(method, "id") for method in WRITES[2:]],
+    *[(method, "product_id") for method in WRITES[:2]], *[(method, "contract_id") for method in WRITES[:2]],
+    ("CreateCommit", "invoice_contract_id"), ("AddManualLedgerEntry", "segment_id"), ("AdjustSeats", "segment_id"),
+    ("AddManualLedgerEntry", "contract_id"), ("ListBalances", "id"), ("ListCredits", "credit_id"),
     ("ListCommits", "commit_id"), ("GetNetBalance", "credit_type_id"), ("ListLedgerEntries", "balance_id")]
 
 
@@ -122,11 +194,34 @@ def test_id_in_a_filter_that_is_no_canonical_uuid_is_refused(here):
             call(here, "GetNetBalance", filters=[{}, {"ids": [USD, USD, bad, USD]}])
 
 
-def test_missing_customer_is_refused(here, method):
+def test_missing_customer_is_refused(here, read):
     for request in ({}, {"customer_id": ""}):
         with invalid("customer_id") as error:
-            here.client.call(method, **request)
+            here.client.call(read, **request)
         assert error.message == "customer_id is required"
+
+
+REQUIRED = {
+    "CreateCommit": ["customer_id", "type", "product_id", "access_schedule.schedule_items", "priority"],
+    "CreateCredit": ["customer_id", "product_id", "access_schedule.schedule_items", "priority"],
+    "UpdateEndDate": ["customer_id", "id", "access_ending_before"],
+    "ArchiveBalance": ["customer_id", "id"],
+    "AddManualLedgerEntry": ["customer_id", "id", "segment_id", "amount", "reason"],
+    "AdjustSeats": ["customer_id", "id", "segment_id", "amount"],
+    "PutCustomer": ["id", "name"], "PutContract": ["customer_id", "id", "name"],
+    "ArchiveContract": ["customer_id", "id"], "PutProduct": ["id", "name"], "PutCreditType": ["id", "name"]}
+
+
+def test_missing_fields_of_a_write_are_named_all_at_once(here, write):
+    with invalid(*REQUIRED[write]):
+        here.client.call(write)
+    for field in REQUIRED[write]:
+        fields = {**fields_of(here, write)}
+        if write == "UpdateEndDate":
+            fields.pop("invoices_ending_before")
+        fields.pop(field.partition(".")[0])
+        with invalid(field):
+            here.client.call(write, **fields)
 
 
 def timestamps(method):
@@ -140,8 +235,94 @@ def test_instant_out_of_range_is_refused(here, method):
                                (0, 10**9), (0, 2**31 - 1), (0, -2**31), (LAST_SECOND, 10**9), (2**63 - 1, -1)):
             with invalid(field):
                 call(here, method, **{field: {"seconds": seconds, "nanos": nanos}})
+        if method in WRITES:
+            for nanos in (1, 999, 1001, 999999999):
+                with invalid(field):
+                    call(here, method, **{field: {"seconds": 10**9, "nanos": nanos}})
+            continue
         for seconds, nanos in ((FIRST_SECOND, 0), (LAST_SECOND, 999999999), (0, 1), (-1, 999999999)):
             call(here, method, **{field: {"seconds": seconds, "nanos": nanos}})
+
+
+BAD_AMOUNTS = ["x", "1e3", "+1", ".5", "1.", " 1", "1 ", "-", "1,5", "NaN", "Infinity", "0x1", "\u0661", "--1",
+               "1" * 27, "0.0000000000001", "-" + "9" * 27, "1" * 60000]
+
+
+def in_access(here, **wrong):
+    """The changes to a request for a balance whose second segment is wrong."""
+    return {"access_schedule": writes.access(here, writes.item(here), {**writes.item(here), **wrong})}
+
+
+def in_invoices(here, **wrong):
+    items = [writes.invoice(here, amount="1"), {"timestamp": world.stamp(here.now), **wrong}]
+    return {"invoice_schedule": {"schedule_items": items}}
+
+
+AMOUNTS = {
+    "access": (WRITES[:2], "access_schedule.schedule_items[1].amount", lambda h, a: in_access(h, amount=a)),
+    "invoice": (WRITES[:1], "invoice_schedule.schedule_items[1].amount", lambda h, a: in_invoices(h, amount=a)),
+    "price": (WRITES[:1], "invoice_schedule.schedule_items[1].unit_price",
+              lambda h, a: in_invoices(h, unit_price=a, quantity="1")),
+    "quantity": (WRITES[:1], "invoice_schedule.schedule_items[1].quantity",
+                 lambda h, a: in_invoices(h, unit_price="1", quantity=a)),
+    "rollover": (WRITES[:1], "rollover_fraction", lambda h, a: {"rollover_fraction": a}),
+    "entry": (WRITES[4:6], "amount", lambda h, a: {"amount": a})}
+
+
+@pytest.mark.parametrize("place", AMOUNTS)
+def test_malformed_amount_is_refused(here, place):
+    methods, field, wrong = AMOUNTS[place]
+    signs = {"entry": ["0", "-0.0"], "rollover": ["-0.1", "1.000000000001"]}.get(place, ["-1", "-0.000000000001"])
+    for method in methods:
+        for bad in [*BAD_AMOUNTS, *signs]:
+            with invalid(field):
+                call(here, method, **wrong(here, bad))
+    with invalid("amount"):
+        call(here, "AdjustSeats", amount="-1")
+
+
+@pytest.mark.parametrize("method", WRITES[:2])
+def test_malformed_instant_in_a_schedule_is_refused(here, method):
+    for bad in ({"seconds": FIRST_SECOND - 1}, {"seconds": LAST_SECOND + 1}, {"nanos": -1}, {"nanos": 1}, None):
+        for name in ("starting_at", "ending_before"):
+            with invalid(f"access_schedule.schedule_items[1].{name}"):
+                call(here, method, **in_access(here, **{name: bad}))
+        if method == "CreateCommit":
+            with invalid("invoice_schedule.schedule_items[1].timestamp"):
+                call(here, method, **in_invoices(here, amount="1", timestamp=bad))
+
+
+@pytest.mark.parametrize("method", WRITES[:2])
+@pytest.mark.parametrize("field, changes", [
+    ("applicable_contract_ids[1]", lambda bad: {"applicable_contract_ids": [USD, bad]}),
+    ("applicable_product_ids[0]", lambda bad: {"applicable_product_ids": [bad], "specifiers": []}),
+    ("specifiers[1].product_id", lambda bad: {"specifiers": [{}, {"product_id": bad}]}),
+    ("access_schedule.credit_type_id", None),
+    ("hierarchy_configuration.child_access.contract_ids[1]",
+     lambda bad: {"hierarchy_configuration": {"child_access": {"type": 3, "contract_ids": [USD, bad]}}})])
+def test_id_inside_a_new_balance_that_is_no_canonical_uuid_is_refused(here, method, field, changes):
+    changes = changes or (lambda bad: {"access_schedule": writes.access(here, credit_type_id=bad)})
+    for bad in BAD_IDS:
+        with invalid(field):
+            call(here, method, **changes(bad))
+
+
+LONG = "é" * 1001
+TEXTS = {
+    **{(m, f): LONG for m in WRITES[:2] for f in ("name", "netsuite_sales_order_id", "salesforce_opportunity_id")},
+    **{(m, "description"): "é" * 10001 for m in WRITES[:2]},
+    **{(m, "uniqueness_key"): "é" * 129 for m in (*WRITES[:2], WRITES[4])},
+    ("AddManualLedgerEntry", "reason"): "é" * 10001,
+    **{(m, "name"): LONG for m in ("PutCustomer", "PutContract", "PutProduct", "PutCreditType")}}
+
+
+@pytest.mark.parametrize("method, field", TEXTS)
+def test_text_that_is_too_long_is_refused_and_the_longest_is_not(here, method, field):
+    text = TEXTS[method, field]
+    with invalid(field):
+        call(here, method, **{field: text})
+    fresh = {name: world.new_id() for name in ("request_id", "uniqueness_key") if name in fields_of(here, method)}
+    call(here, method, **{**fresh, field: world.new_id() + text[37:]})
 
 
 def test_limit_out_of_range_is_refused(here, method):
@@ -160,6 +341,10 @@ def test_limit_out_of_range_is_refused(here, method):
      (0, 5, 99, -1, 2**31 - 1, -2**31)),
     ("GetNetBalance", "invoice_inclusion_mode", lambda n: {"invoice_inclusion_mode": n},
      (3, 99, -1, 2**31 - 1)),
+    *[(method, "rate_type", lambda n: {"rate_type": n}, (3, 99, -1, 2**31 - 1)) for method in WRITES[:2]],
+    ("CreateCommit", "type", lambda n: {"type": n}, (0, 3, 99, -1, 2**31 - 1)),
+    *[(method, "hierarchy_configuration.child_access.type",
+       lambda n: {"hierarchy_configuration": {"child_access": {"type": n}}}, (0, 4, 99, -1)) for method in WRITES[:2]],
     ("ListLedgerEntries", "types[1]", lambda n: {"types": [1, n]}, (0, 9, 10, 19, 20, 29, 30, 36, 99, -1, -2**31)),
 ])
 def test_unknown_number_of_an_enum_is_refused(here, method, field, fields, bad):
@@ -177,22 +362,22 @@ def test_too_many_filters_and_types_are_refused(here):
         call(here, "ListLedgerEntries", types=[1] * 30)
 
 
-def test_foreign_tokens_are_refused(here, method):
+def test_foreign_tokens_are_refused(here, read):
     with invalid("consistency.at_least_as_fresh"):
-        call(here, method, consistency={"at_least_as_fresh": "x"})
-    if "next_page" in request_of(method).fields_by_name:
+        call(here, read, consistency={"at_least_as_fresh": "x"})
+    if "next_page" in request_of(read).fields_by_name:
         with invalid("next_page"):
-            call(here, method, next_page="x")
+            call(here, read, next_page="x")
 
 
-def test_all_wrong_fields_are_named_at_once(here, method):
-    names = request_of(method).fields_by_name
+def test_all_wrong_fields_are_named_at_once(here, read):
+    names = request_of(read).fields_by_name
     wrong = {"customer_id": "x", "consistency": {"at_least_as_fresh": "x"}}
     for name, value in {"id": "x", "credit_id": "x", "commit_id": "x", "balance_id": "x", "credit_type_id": "x",
                         "limit": -1, "next_page": "x", "invoice_inclusion_mode": 9}.items():
         if name in names:
             wrong[name] = value
-    wrong.update({name: {"nanos": -1} for name in timestamps(method)})
+    wrong.update({name: {"nanos": -1} for name in timestamps(read)})
     due = {*wrong} - {"consistency"} | {"consistency.at_least_as_fresh"}
     if "filters" in names:
         wrong["filters"] = [{"ids": ["x"]}, {"balance_types": [0, 2]}]
@@ -201,7 +386,7 @@ def test_all_wrong_fields_are_named_at_once(here, method):
         wrong["types"] = [0]
         due.add("types[0]")
     with invalid(*due):
-        here.client.call(method, **wrong)
+        here.client.call(read, **wrong)
 
 
 def test_no_more_wrong_fields_are_named_than_trailers_hold(here):
@@ -211,9 +396,17 @@ def test_no_more_wrong_fields_are_named_than_trailers_hold(here):
     assert len(error.details["BadRequest"].field_violations) == 16
 
 
-def test_wrong_fields_come_before_what_does_not_exist(here, method):
+def test_wrong_fields_come_before_what_does_not_exist(here, read):
     with invalid("consistency.at_least_as_fresh"):
-        call(here, method, customer_id=USD, consistency={"at_least_as_fresh": "x"})
+        call(here, read, customer_id=USD, consistency={"at_least_as_fresh": "x"})
+
+
+def test_wrong_fields_of_a_write_come_before_what_does_not_exist(here, write):
+    names = request_of(write).fields_by_name
+    wrong, bad = ("name", "") if write.startswith("Put") else ("id" if "id" in names else "product_id", "x")
+    unknown = {name: USD for name in ("customer_id", "id") if name in names}
+    with invalid(wrong):
+        call(here, write, **{**unknown, wrong: bad})
 
 
 # Bytes -----------------------------------------------------------------------------------------------
@@ -242,12 +435,14 @@ def payload_of(wire_type):
 
 
 def raw(here, method, payload):
-    return here.client.raw(SERVICE + method, payload)
+    return here.client.raw(path_of(method), payload)
 
 
 def whole(here, method):
     """A request with every field filled in, as bytes."""
     descriptor = request_of(method)
+    if method in WRITES:
+        return harness.messages()[descriptor.full_name](**fields_of(here, method)).SerializeToString()
     request = harness.messages()[descriptor.full_name](customer_id=here.ada.id)
     for field in descriptor.fields:
         if field.name in ("customer_id", "next_page"):
@@ -284,7 +479,7 @@ def at_path(path, payload):
 
 def test_text_that_is_not_utf8_or_has_a_zero_byte_is_refused(here, method):
     texts = list(strings(request_of(method)))
-    assert len(texts) >= 3
+    assert len(texts) >= 2
     for path in texts:
         name = ".".join(field.name for field in path)
         for bad in (b"\xff", b"a\x80", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82",
@@ -346,6 +541,10 @@ def test_bytes_that_are_no_message_are_refused(here, method, bad):
         raw(here, method, bad)
 
 
+WRITE_REFUSALS = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.ALREADY_EXISTS,
+                  grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.OUT_OF_RANGE}
+
+
 def test_request_cut_anywhere_is_refused_or_shorter(here, method):
     """A cut between two fields leaves a request; any other must not be taken for one."""
     known = whole(here, method)
@@ -353,12 +552,14 @@ def test_request_cut_anywhere_is_refused_or_shorter(here, method):
         try:
             raw(here, method, known[:n])
         except grpc.RpcError as error:
-            assert error.code() == grpc.StatusCode.INVALID_ARGUMENT, (n, error)
-            assert harness.error_of(error).details["ErrorInfo"].reason == "INVALID_REQUEST"
+            # A write without its request_id is another one, and what it asks for may have been done.
+            assert error.code() == grpc.StatusCode.INVALID_ARGUMENT or (
+                method in WRITES and error.code() in WRITE_REFUSALS), (n, error)
+            assert harness.error_of(error).details["ErrorInfo"].domain == "balances"
 
 
 def test_deep_nesting_does_not_matter(here, method):
-    """Nothing in a request nests, so what is nested is unknown, or the text of a known field."""
+    """Nothing in a request nests without end, so what is nested is unknown, or the text of a known field."""
     known = whole(here, method)
     nested = b""
     while len(nested) < 30000:
@@ -375,7 +576,7 @@ def test_empty_fields_and_their_repetition(here, method):
     known = whole(here, method)
     twice = length_delimited(1, b"x") + known
     assert raw(here, method, twice) == raw(here, method, known)
-    with invalid("customer_id"):
+    with invalid(request_of(method).fields_by_number[1].name):
         raw(here, method, known + length_delimited(1, b""))
 
 
@@ -401,7 +602,7 @@ def test_oversized_request_is_refused(here, method):
             1000, b"x" * (2 * room - 5 - len(padding)))
 
     assert len(padded(REQUEST_BYTES_MAX)) == REQUEST_BYTES_MAX
-    assert raw(here, method, padded(REQUEST_BYTES_MAX))
+    assert raw(here, method, padded(REQUEST_BYTES_MAX)) is not None
     for size in (REQUEST_BYTES_MAX + 1, 1024 * 1024, 5 * 1024 * 1024):
         with harness.fails("RESOURCE_EXHAUSTED"):  # by gRPC itself, which knows no ErrorInfo
             raw(here, method, padded(size))
@@ -411,9 +612,9 @@ def test_random_bytes_are_answered(here, method):
     """Requests with a few bytes changed, moved, doubled or taken out: any answer but a failure of ours."""
     rng = world.seeded()
     known = whole(here, method)
-    allowed = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
+    allowed = WRITE_REFUSALS if method in WRITES else {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
     answered = 0
-    for _ in range(1000):
+    for _ in range(400 if method in WRITES else 1000):
         bad = bytearray(known)
         for _ in range(rng.choice([1, 1, 2, 5])):
             at, to = sorted(rng.randrange(len(bad) + 1) for _ in range(2))
@@ -432,7 +633,7 @@ def test_random_bytes_are_answered(here, method):
         except grpc.RpcError as error:
             assert error.code() in allowed, (bytes(bad).hex(), error)
             harness.error_of(error)
-    print(f"{answered} of 1000 were valid")
+    print(f"{answered} were valid")
 
 
 # Calls -----------------------------------------------------------------------------------------------
@@ -463,14 +664,14 @@ def test_every_other_service_of_the_contract_is_unimplemented_or_served(here):
 
 
 def test_call_without_a_message_is_refused(here, method):
-    call = here.client.channel.stream_unary(SERVICE + method)
+    call = here.client.channel.stream_unary(path_of(method))
     with refused("INVALID_ARGUMENT", "INVALID_REQUEST"):
         call(iter(()), timeout=harness.PATIENCE_S)
 
 
 def test_second_message_of_a_call_changes_nothing(here, method):
     known = whole(here, method)
-    call = here.client.channel.stream_unary(SERVICE + method)
+    call = here.client.channel.stream_unary(path_of(method))
     assert call(iter([known, b"\xff" * 100]), timeout=harness.PATIENCE_S) == raw(here, method, known)
 
 
@@ -489,7 +690,7 @@ def test_metadata_that_nobody_asked_for_is_ignored(here):
 @pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
 def test_compressed_request_is_refused(here, method, compression):
     known = whole(here, method) + length_delimited(1000, b"x" * 20000)
-    call = here.client.channel.unary_unary(SERVICE + method)
+    call = here.client.channel.unary_unary(path_of(method))
     with harness.fails("UNIMPLEMENTED"):
         call(known, timeout=harness.PATIENCE_S, compression=compression)
 
@@ -567,33 +768,31 @@ def message(payload, flag=0, length=None):
     return bytes([flag]) + struct.pack(">I", len(payload) if length is None else length) + payload
 
 
-def path_of(method):
-    return (SERVICE + method).encode()
 
 
 def test_frames_written_by_hand_are_answered(here, frames):
     """The control for the tests below."""
-    frames.headers(path_of("GetNetBalance"))
+    frames.headers(path_of("GetNetBalance").encode())
     frames.data(message(whole(here, "GetNetBalance")))
     assert frames.status() == 0
 
 
 def test_call_that_ends_before_its_message_does(here, frames, method):
     known = whole(here, method)
-    frames.headers(path_of(method))
+    frames.headers(path_of(method).encode())
     frames.data(message(known, length=len(known) + 1))
     assert frames.status() != 0
 
 
 @pytest.mark.parametrize("body", [b"", b"\0", b"\0\0\0\0", b"\0\0\0\0\x05"])
 def test_call_without_a_whole_message(frames, method, body):
-    frames.headers(path_of(method))
+    frames.headers(path_of(method).encode())
     frames.data(body)
     assert frames.status() != 0
 
 
 def test_headers_that_end_the_call(frames, method):
-    frames.headers(path_of(method), end=True)
+    frames.headers(path_of(method).encode(), end=True)
     assert frames.status() == grpc.StatusCode.INVALID_ARGUMENT.value[0]
 
 
@@ -609,7 +808,7 @@ def bomb(here):
 def test_nothing_is_decompressed(here, frames, bomb, flag, headers):
     """Where the library does not refuse the flag, the bytes are what they are: no request."""
     before = here.server.resident_kib
-    frames.headers(path_of("ListBalances"), *headers)
+    frames.headers(path_of("ListBalances").encode(), *headers)
     frames.data(message(bomb, flag))
     assert frames.status() != 0
     assert here.server.resident_kib - before < 16 * 1024
@@ -617,7 +816,7 @@ def test_nothing_is_decompressed(here, frames, bomb, flag, headers):
 
 @pytest.mark.parametrize("length", [REQUEST_BYTES_MAX + 1, 2**31, 2**32 - 1])
 def test_message_that_announces_too_much(frames, method, length):
-    frames.headers(path_of(method))
+    frames.headers(path_of(method).encode())
     frames.data(message(b"x", length=length))
     assert frames.status() != 0
 
@@ -636,7 +835,7 @@ def test_path_that_is_no_text(frames, path):
     (b"content-type", b"text/html"), (b"content-type", b"application/json"), (b"grpc-timeout", b"soon"),
     (b"grpc-timeout", b"999999999S"), (b"grpc-timeout", b"-1S"), (b"grpc-encoding", b""), (b"x-bin", b"!!!")])
 def test_header_that_means_nothing_is_answered(here, frames, header):
-    frames.headers(path_of("GetNetBalance"), header)
+    frames.headers(path_of("GetNetBalance").encode(), header)
     with contextlib.suppress(ConnectionError):
         frames.data(message(whole(here, "GetNetBalance")))
     frames.status()
@@ -644,10 +843,10 @@ def test_header_that_means_nothing_is_answered(here, frames, header):
 
 def test_stream_that_is_reset_in_the_middle(here, frames, method):
     for stream in range(1, 99, 2):
-        frames.headers(path_of(method), stream=stream)
+        frames.headers(path_of(method).encode(), stream=stream)
         frames.send(http2.DATA, 0, stream, message(whole(here, method))[:7])
         frames.send(http2.RST_STREAM, 0, stream, struct.pack(">I", 8))
-    frames.headers(path_of(method), stream=101)
+    frames.headers(path_of(method).encode(), stream=101)
     frames.data(message(whole(here, method)), stream=101)
     assert frames.status(101) == 0
 
@@ -657,7 +856,7 @@ def test_random_frames_are_survived(here):
     for _ in range(60):
         connection = Frames(here.server)
         with contextlib.suppress(ConnectionError):
-            connection.headers(path_of(rng.choice(METHODS)))
+            connection.headers(path_of(rng.choice(METHODS)).encode())
             for _ in range(rng.randrange(4)):
                 payload = random.Random(rng.random()).randbytes(rng.choice([0, 4, 5, 8, 100]))
                 connection.send(rng.randrange(12), rng.randrange(256), rng.choice([0, 1, 2, 3]), payload)

@@ -51,7 +51,27 @@ static void args_are_as_postgresql_writes_them(void **state)
     args_text(&args, bytes_text("CREDIT"));
     assert_int_equal(args_texts(&args, &arena, texts, COUNT(texts)), ERR_OK);
     assert_int_equal(args_texts(&args, &arena, NULL, 0), ERR_OK);
-    assert_int_equal(args.count, 8);
+    static const char *const with_null[] = {NULL, "a"};
+    static const instant instants[] = {INT64_C(946684800000000), INT64_C(946684799999999)};
+    args_double(&args, -1.5);
+    assert_int_equal(args_texts(&args, &arena, with_null, COUNT(with_null)), ERR_OK);
+    assert_int_equal(args_ids(&args, &arena, &id, 1), ERR_OK);
+    assert_int_equal(args_instants(&args, &arena, instants, COUNT(instants)), ERR_OK);
+    assert_int_equal(args_ids(&args, &arena, NULL, 0), ERR_OK);
+    assert_int_equal(args.count, 13);
+    assert_arg(8, "bff8000000000000");
+    assert_arg(9, "000000010000000000000019"
+                  "0000000200000001"
+                  "ffffffff"
+                  "0000000161");
+    assert_arg(10, "000000010000000000000b86"
+                   "0000000100000001"
+                   "000000102714e4834ff148e49e25ac732e8f24f2");
+    assert_arg(11, "0000000100000000000004a0"
+                   "0000000200000001"
+                   "000000080000000000000000"
+                   "00000008ffffffffffffffff");
+    assert_arg(12, "000000000000000000000b86");
     assert_arg(0, "2714e4834ff148e49e25ac732e8f24f2");
     assert_arg(1, "01");
     assert_arg(2, "00");

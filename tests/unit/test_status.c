@@ -126,6 +126,36 @@ static void status_missing_thing_is_named(void **state)
     google__rpc__status__free_unpacked(s, NULL);
 }
 
+static void status_broken_precondition_is_named(void **state)
+{
+    (void)state;
+    char subject[200];
+
+    memset(subject, 's', sizeof subject - 1);
+    subject[sizeof subject - 1] = '\0';
+    status.err = ERR_PRECONDITION;
+    status.message = "segment 1 has expired";
+    status.reason = status.precondition_type = "SEGMENT_EXPIRED";
+    status.precondition_subject = "segment/1";
+    Google__Rpc__Status *s = details();
+    assert_int_equal(s->n_details, 2);
+    Google__Rpc__PreconditionFailure *failure =
+        detail(s, &google__rpc__precondition_failure__descriptor);
+    assert_int_equal(failure->n_violations, 1);
+    assert_string_equal(failure->violations[0]->type, "SEGMENT_EXPIRED");
+    assert_string_equal(failure->violations[0]->subject, "segment/1");
+    assert_string_equal(failure->violations[0]->description, "segment 1 has expired");
+    google__rpc__precondition_failure__free_unpacked(failure, NULL);
+    google__rpc__status__free_unpacked(s, NULL);
+
+    status.precondition_subject = subject; /* is cut */
+    s = details();
+    failure = detail(s, &google__rpc__precondition_failure__descriptor);
+    assert_in_range(strlen(failure->violations[0]->subject), 60, 100);
+    google__rpc__precondition_failure__free_unpacked(failure, NULL);
+    google__rpc__status__free_unpacked(s, NULL);
+}
+
 static void status_retry_delay_is_exact(void **state)
 {
     (void)state;
@@ -163,11 +193,13 @@ static void status_largest_fits_trailers(void **state)
     status.err = ERR_INVALID;
     status.message = message;
     status.retry_after_ms = INT32_MAX;
+    status.resource_type = "invoice_schedule_item";
+    status.resource_name = "2714e483-4ff1-48e4-9e25-ac732e8f24f2";
     for (int i = 0; i < 2 * VIOLATIONS_MAX; i++)
         status_violation(&status, &arena, field, "%*s%s", i, "", text);
     assert_int_equal(status.violation_count, VIOLATIONS_MAX);
     Google__Rpc__Status *s = details();
-    assert_int_equal(s->n_details, 3);
+    assert_int_equal(s->n_details, 4);
     Google__Rpc__BadRequest *bad = detail(s, &google__rpc__bad_request__descriptor);
     assert_int_equal(bad->n_field_violations, VIOLATIONS_MAX);
     for (size_t i = 0; i < bad->n_field_violations; i++) {
@@ -220,6 +252,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(status_reason_may_be_its_own, open_status, close_status),
         cmocka_unit_test_setup_teardown(status_violations_are_all_there, open_status, close_status),
         cmocka_unit_test_setup_teardown(status_missing_thing_is_named, open_status, close_status),
+        cmocka_unit_test_setup_teardown(status_broken_precondition_is_named, open_status,
+                                        close_status),
         cmocka_unit_test_setup_teardown(status_retry_delay_is_exact, open_status, close_status),
         cmocka_unit_test_setup_teardown(status_largest_fits_trailers, open_status, close_status),
         cmocka_unit_test_setup_teardown(status_without_memory_is_plain, open_status, close_status),

@@ -106,12 +106,21 @@ static void utf8_cut_leaves_whole_characters(void **state)
     }
 }
 
+static void utf8_length_counts_characters(void **state)
+{
+    (void)state;
+    assert_int_equal(utf8_length(""), 0);
+    assert_int_equal(utf8_length("abc"), 3);
+    assert_int_equal(utf8_length("a\xc3\xaf\xe2\x82\xac\xf0\x9f\xaa\x99z"), 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(utf8_every_character_is_valid),
         cmocka_unit_test(utf8_every_short_text_is_judged_by_definition),
         cmocka_unit_test(utf8_text_is_looked_at_to_its_end),
+        cmocka_unit_test(utf8_length_counts_characters),
         cmocka_unit_test(utf8_cut_leaves_whole_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,73 @@
+"""What the tests of writes share: requests that are right, to be made wrong in one place, and what became of them.
+
+A request is the dictionary of its fields. `days` are counted from the hour of the test, so whatever begins in
+the past and ends in the future is active now.
+"""
+
+from world import stamp
+
+PREPAID_TYPE, POSTPAID_TYPE = 1, 2
+WRITES = ["CreateCommit", "CreateCredit", "UpdateEndDate", "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats",
+          "PutCustomer", "PutContract", "ArchiveContract", "PutProduct", "PutCreditType"]
+
+
+def item(here, amount="100", start=-1, end=30):
+    """An access segment, with its dates in days."""
+    return {"amount": amount, "starting_at": stamp(here.day(start)), "ending_before": stamp(here.day(end))}
+
+
+def access(here, *items, **more):
+    return {"schedule_items": list(items) or [item(here)], **more}
+
+
+def invoice(here, day=1, amount=None, **more):
+    """An invoice item."""
+    return {"timestamp": stamp(here.day(day)), **({} if amount is None else {"amount": amount}), **more}
+
+
+def credit(here, **more):
+    """A request for a credit."""
+    return {"product_id": here.product, "priority": {"value": 1}, "access_schedule": access(here), **more}
+
+
+def prepaid(here, **more):
+    return credit(here, type=PREPAID_TYPE, **more)
+
+
+def postpaid(here, contract, amount="100", **more):
+    """A request for a postpaid commit: one segment, and one invoice item of the same amount."""
+    fields = {"type": POSTPAID_TYPE, "access_schedule": access(here, item(here, amount)),
+              "invoice_schedule": {"schedule_items": [invoice(here, 31, amount)]}, "invoice_contract_id": contract}
+    return credit(here, **{**fields, **more})
+
+
+def made(here, customer, method="CreateCredit", **fields):
+    """Creates a balance and returns it as ListBalances shows it."""
+    defaults = {"CreateCredit": credit, "CreateCommit": prepaid}[method](here)
+    answer = here.call(method, customer, **{**defaults, **fields})
+    return shown(here, customer, answer.id)
+
+
+def shown(here, customer, balance):
+    """A balance as ListBalances shows it."""
+    answer = here.call("ListBalances", customer, id=balance, include_balance=True, include_ledgers=True,
+                       include_archived=True, include_contract_balances=True)
+    one, = answer.data
+    return getattr(one, one.WhichOneof("kind"))
+
+
+def segments(balance):
+    return balance.access_schedule.schedule_items
+
+
+def version(here, customer):
+    """The version of the customer's ledger; None where there is none."""
+    rows = here.run("SELECT version FROM ledger_version WHERE customer_id = %s", getattr(customer, "id", customer))
+    return rows[0][0] if rows else None
+
+
+def everything(here):
+    """All that is stored of customers, for a test that nothing has changed."""
+    return {table: here.run(f"SELECT * FROM {table} AS t ORDER BY t::text") for table in (
+        "customer", "contract", "product", "credit_type", "balance", "segment", "invoice_schedule_item",
+        "ledger_entry", "draft_deduction", "invoice", "ledger_version", "request_log")}
