@@ -246,13 +246,13 @@ AS $$
 DECLARE
     bad record;
 BEGIN
+    -- A balance at a time: new and old segments joined are the square of a long schedule.
     SELECT b.id, b.kind INTO bad
-      FROM new_rows n
-      JOIN balance b ON b.customer_id = n.customer_id AND b.id = n.balance_id
-      JOIN segment s ON s.customer_id = n.customer_id AND s.balance_id = n.balance_id
-                    AND s.id <> n.id
+      FROM (SELECT DISTINCT n.customer_id, n.balance_id FROM new_rows n WHERE n.role = 'ACCESS') w
+      JOIN balance b ON b.customer_id = w.customer_id AND b.id = w.balance_id
      WHERE b.kind IN ('POSTPAID_COMMIT', 'ACCOUNT_BALANCE')
-       AND n.role = 'ACCESS' AND s.role = 'ACCESS'
+       AND (SELECT count(*) FROM segment s
+             WHERE s.customer_id = b.customer_id AND s.balance_id = b.id AND s.role = 'ACCESS') > 1
      LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'balance % has a segment already', bad.id

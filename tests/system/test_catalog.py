@@ -3,6 +3,7 @@
 import contextlib
 import threading
 
+import psycopg2
 import pytest
 
 import harness
@@ -193,7 +194,7 @@ def test_connection_that_breaks_under_a_put_is_no_error(here):
     """What may be repeated at will, the server repeats itself."""
     ada = world.new_id()
     put(here, "PutCustomer", id=ada, name="Ada")
-    with contextlib.closing(here.connection.__class__(here.url)) as session, session.cursor() as cursor:
+    with contextlib.closing(psycopg2.connect(here.url)) as session, session.cursor() as cursor:
         cursor.execute("SELECT FROM balances.ledger_version WHERE customer_id = %s FOR UPDATE", [ada])
         call = here.client.future("PutCustomer", id=ada, name="Bea")
         harness.wait_until(lambda: execute(here.url, KILL), "the commit to wait, and to be ended")
