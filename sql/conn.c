@@ -41,7 +41,8 @@ enum {
     CANCEL_NEXT_MS = 2,   /* but not those that wait behind one which did not */
     RETRIES_MAX = 3,
 
-    RING_SIZE = SQL_IN_FLIGHT_MAX + 2, /* and a handshake, and a ping */
+    /* And a handshake, and a ping. */
+    RING_SIZE = SQL_IN_FLIGHT_MAX + SQL_STATEMENT_COUNT + 2 + 1,
 };
 
 struct sql_result {
@@ -49,7 +50,12 @@ struct sql_result {
     const struct conn *conn;
 };
 
-enum slot_kind { SLOT_REQUEST, SLOT_HANDSHAKE, SLOT_PING };
+enum slot_kind {
+    SLOT_REQUEST,
+    SLOT_PREPARATION, /* of a handshake: every part but its last */
+    SLOT_HANDSHAKE,
+    SLOT_PING,
+};
 
 struct slot {
     struct conn *conn;
@@ -322,8 +328,15 @@ void conn_ping(struct conn *c)
     flush(c);
 }
 
+static bool end_of_transaction(struct conn *c, enum slot_kind kind)
+{
+    ring_push(c, kind, NULL);
+    return PQpipelineSync(c->pg);
+}
+
 /* Everything that a fresh session needs, in one round trip. The plans are made once: each statement
- * finds its rows by the customer's index, whoever the customer is. */
+ * finds its rows by the customer's index, whoever the customer is. Each part is a transaction of
+ * its own, so that no locks on tables pile up in the way of a migration. */
 static void handshake(struct conn *c)
 {
     char timeout[32];
@@ -333,7 +346,6 @@ static void handshake(struct conn *c)
     snprintf(timeout, sizeof timeout, "%lldms",
              (long long)(c->options.statement_timeout_us / 1000));
     set_state(c, CONN_PREPARING);
-    ring_push(c, SLOT_HANDSHAKE, NULL);
     sent = PQsetnonblocking(c->pg, 1) == 0 && PQenterPipelineMode(c->pg) &&
            PQsendQueryParams(c->pg,
                              "SELECT set_config('search_path', 'balances', false),"
@@ -342,13 +354,17 @@ static void handshake(struct conn *c)
                              /* What waits when we are gone, for a lock perhaps, is to end too. */
                              " set_config('client_connection_check_interval', '1s', false),"
                              " set_config('statement_timeout', $1, false)",
-                             1, NULL, values, NULL, NULL, 1);
+                             1, NULL, values, NULL, NULL, 1) &&
+           end_of_transaction(c, SLOT_PREPARATION);
     for (int i = 0; sent && i < SQL_STATEMENT_COUNT; i++)
-        sent =
-            PQsendPrepare(c->pg, sql_statement_texts[i].name, sql_statement_texts[i].text, 0, NULL);
-    sent = sent && PQsendQueryParams(c->pg, "SELECT token_key, database_origin() FROM installation",
-                                     0, NULL, NULL, NULL, NULL, 1);
-    if (!sent || !PQpipelineSync(c->pg)) {
+        sent = PQsendPrepare(c->pg, sql_statement_texts[i].name, sql_statement_texts[i].text, 0,
+                             NULL) &&
+               end_of_transaction(c, SLOT_PREPARATION);
+    sent = sent &&
+           PQsendQueryParams(c->pg, "SELECT token_key, database_origin() FROM installation", 0,
+                             NULL, NULL, NULL, NULL, 1) &&
+           end_of_transaction(c, SLOT_HANDSHAKE);
+    if (!sent) {
         fail(c, PQerrorMessage(c->pg));
         return;
     }
@@ -472,7 +488,7 @@ static void note_error(struct conn *c, struct slot *slot, const PGresult *result
     if (slot->cancelled)
         slot->err = ERR_UNAVAILABLE;
     c->outdated |= sqlstate_is_outdated(state);
-    if (slot->kind == SLOT_HANDSHAKE)
+    if (slot->kind == SLOT_HANDSHAKE || slot->kind == SLOT_PREPARATION)
         log_failure(c, message ? message : PQerrorMessage(c->pg));
     else if (slot->err == ERR_INTERNAL)
         log_error("sql", "statement %s failed: %s %s",
@@ -484,7 +500,11 @@ static void complete_head(struct conn *c)
 {
     struct slot slot = ring_pop(c);
 
-    if (slot.kind == SLOT_HANDSHAKE) {
+    if (slot.kind == SLOT_PREPARATION && slot.err == ERR_OK) {
+        PQclear(slot.result);
+        return;
+    }
+    if (slot.kind == SLOT_HANDSHAKE || slot.kind == SLOT_PREPARATION) {
         handshake_done(c, &slot);
         return;
     }

@@ -162,7 +162,7 @@ static void greet(struct fake_session *s)
     s->state = FAKE_GREETED;
 }
 
-/* Settings, the statements, the key of the tokens and the database's name. */
+/* Settings, each of the statements, the key of the tokens and the database's name. */
 static void answer_handshake(struct fake_pg *f, struct fake_session *s)
 {
     const uint8_t key[KEY_BYTES] = {1, 2, 3};
@@ -171,15 +171,16 @@ static void answer_handshake(struct fake_pg *f, struct fake_session *s)
                                 bytes_of(f->standby ? NULL : origin, sizeof origin)};
 
     put_empty(s, '1');
-    put_empty(s, '2');
-    put_number_row(s, 0);
-    for (int i = 0; i < f->statement_count; i++)
-        put_empty(s, '1');
-    put_empty(s, '1');
-    put_empty(s, '2');
-    put_rows(s, row, 1, 2);
+    if (s->greeted == 0) {
+        put_empty(s, '2');
+        put_number_row(s, 0);
+    } else if (s->greeted > f->statement_count) {
+        put_empty(s, '2');
+        put_rows(s, row, 1, 2);
+        s->state = FAKE_SERVING;
+    }
     put_ready(s);
-    s->state = FAKE_SERVING;
+    s->greeted++;
 }
 
 static int64_t take(struct fake_session *s)

@@ -28,7 +28,8 @@ struct fake_session {
     struct fake_pg *fake;
     int fd; /* -1: over */
     enum { FAKE_STARTING, FAKE_GREETED, FAKE_SERVING } state;
-    int pid; /* its number, from 1 */
+    int greeted; /* parts of its handshake that were answered */
+    int pid;     /* its number, from 1 */
     uint8_t *in, *out;
     size_t in_len, out_len, in_room, out_room;
     char bind_name[FAKE_NAME_MAX]; /* of its statement */
