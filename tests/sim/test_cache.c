@@ -868,15 +868,15 @@ static void silence_is_given_up_in_time(void **state)
 
 static void slow_answers_in_time_are_answers(void **state)
 {
-    struct fake_session *s = open_impatient();
-
     (void)state;
+    timeout_us = 5 * TIMEOUT_US;
+    struct fake_session *s = open_one();
     for (int i = 0; i < 6; i++) {
         struct ask *a = kit_ask(1), *b = kit_ask(2);
         wait_items(s, 2);
-        fake_idle(&fake, TIMEOUT_US / 1000 / 4);
+        fake_idle(&fake, TIMEOUT_US / 1000);
         answer_hit(s, a, "5");
-        fake_idle(&fake, TIMEOUT_US / 1000 / 4);
+        fake_idle(&fake, TIMEOUT_US / 1000);
         answer_hit(s, b, "5");
         wait_hit(a, 5);
         wait_hit(b, 5);
