@@ -13,8 +13,8 @@
 #include "real_redis.h"
 
 enum {
-    TIMEOUT_US = 60 * 1000,        /* where a test waits for it; */
-    TIMEOUT_LONG_US = 5000 * 1000, /* elsewhere this machine may be slow */
+    TIMEOUT_US = 60 * 1000,             /* where a test waits for it; */
+    TIMEOUT_LONG_US = 60 * 1000 * 1000, /* elsewhere nothing may depend on it */
     TURN_US = 300,
     TURNS_MAX = 60 * 1000,
 };
@@ -403,7 +403,7 @@ static void stopped_redis_costs_its_timeout_once_and_comes_back(void **state)
     ask_miss(1);
     assert_int_equal(raise_to(1, 5), ERR_UNAVAILABLE);
     uint64_t took_us = (uv_hrtime() - start) / 1000;
-    assert_in_range(took_us, TIMEOUT_US / 2, TIMEOUT_US * 10);
+    assert_in_range(took_us, TIMEOUT_US, TIMEOUT_US * 50);
     kill(redis.pid, SIGCONT);
     wait_connected();
     ask_hit(1, 5, "five");
