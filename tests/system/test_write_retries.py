@@ -96,7 +96,8 @@ def test_other_request_with_the_same_id_is_refused(here, ada, method):
 
 def test_same_request_in_another_spelling_is_the_same(here, ada):
     """Other digits of an amount, another order of a map, a default written out, a field that we do not know."""
-    fields = {**credit(here), "customer_id": ada.id, "request_id": world.new_id(), "custom_fields": {"a": "1", "b": "2"}}
+    fields = {**credit(here), "customer_id": ada.id, "request_id": world.new_id(),
+              "custom_fields": {"a": "1", "b": "2"}}
     first = here.client.call("CreateCredit", **fields)
     spelled = writes.access(here, writes.item(here, "0100.00"), credit_type_id=world.USD)
     request = harness.messages().CreateCreditRequest(**{**fields, "access_schedule": spelled,
