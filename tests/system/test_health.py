@@ -6,7 +6,8 @@ import pytest
 import harness
 import world
 
-READY = ["", "readiness", "balances.v1.BalanceService"]  # these say whether calls can be served
+# These say whether calls can be served.
+READY = ["", "readiness", "balances.v1.BalanceService", "balances.v1.LedgerService", "balances.v1.CatalogService"]
 KNOWN = [*READY, "liveness"]
 UNKNOWN = ["nothing", "BalanceService", "balances.v1", "LIVENESS", "liveness ", "grpc.health.v1.Health",
            "x" * 60000, "é" * 30000, "\U0001f600" * 200]

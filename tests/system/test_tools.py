@@ -20,8 +20,8 @@ def call(postgres, server, grpcurl, database):
 def test_grpcurl_lists_services_and_methods(call):
     services = call.run(call.address, "list").stdout.split()
     assert services == sorted(services)
-    assert {SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
-            "grpc.reflection.v1alpha.ServerReflection"} <= set(services)
+    assert {SERVICE, "balances.v1.CatalogService", "balances.v1.LedgerService", "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"} <= set(services)
     assert call.run(call.address, "list", SERVICE).stdout.split() == sorted(f"{SERVICE}.{m}" for m in METHODS)
 
 

@@ -4,6 +4,12 @@ A request is the dictionary of its fields. `days` are counted from the hour of t
 the past and ends in the future is active now.
 """
 
+import contextlib
+
+import psycopg2
+
+import harness
+from faults import execute, waiting
 from world import stamp
 
 PREPAID_TYPE, POSTPAID_TYPE = 1, 2
@@ -71,3 +77,29 @@ def everything(here):
     return {table: here.run(f"SELECT * FROM {table} AS t ORDER BY t::text") for table in (
         "customer", "contract", "product", "credit_type", "balance", "segment", "invoice_schedule_item",
         "ledger_entry", "draft_deduction", "invoice", "ledger_version", "request_log")}
+
+
+@contextlib.contextmanager
+def held(url, customer):
+    """The customer's version is locked meanwhile: commits wait. Yields the session that holds it."""
+    with contextlib.closing(psycopg2.connect(url, application_name="test")) as session:
+        with session.cursor() as cursor:
+            cursor.execute("SELECT FROM balances.ledger_version WHERE customer_id = %s FOR UPDATE", [customer])
+        yield session
+
+
+def wait_waiting(url, count=1):
+    """Waits until so many of the server's commits wait for a lock."""
+    harness.wait_until(lambda: waiting(url) == count, f"{count} commits to wait for the lock")
+
+
+def end_waiting(url):
+    """Ends the sessions that wait for the lock, as an administrator or a network would."""
+    wait_waiting(url)
+    execute(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                 " AND datname = current_database()")
+
+
+def balances(url, customer):
+    """How many balances a customer has."""
+    return execute(url, f"SELECT count(*) FROM balances.balance WHERE customer_id = '{customer}'")[0][0]
