@@ -421,7 +421,8 @@ static enum next look_up(struct read *r)
     r->lookup.now = clock_now_us();
     r->lookup.at_least = r->freshness.at_least;
     cache_lookup(r->app->cache, &r->lookup, on_found);
-    return WAIT;
+    /* Most calls end with it. */
+    return r->asking_version ? WAIT : WAIT_BRIEFLY;
 }
 
 /* The request in one form, without what does not change the answer: how fresh it is to be, and what

@@ -148,10 +148,10 @@ void call_add_metadata(struct call *call, const char *key, const char *value)
     m->value = grpc_slice_from_static_string(value);
 }
 
-/* One batch: headers, the message if there is one, status. */
+/* One batch: headers, the message if there is one, status, and the close if nobody waits for it. */
 static enum next send_answer(struct server_call *c, int code)
 {
-    grpc_op ops[3];
+    grpc_op ops[4];
     int count = 0;
 
     memset(ops, 0, sizeof ops);
@@ -167,6 +167,11 @@ static enum next send_answer(struct server_call *c, int code)
     ops[count].data.send_status_from_server.status_details = &c->message;
     ops[count].data.send_status_from_server.trailing_metadata = c->trailers;
     ops[count++].data.send_status_from_server.trailing_metadata_count = c->trailer_count;
+
+    if (!c->watched) {
+        ops[count].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+        ops[count++].data.recv_close_on_server.cancelled = &c->was_cancelled;
+    }
 
     leave(c);
     uv_timer_stop(&c->timer);
@@ -311,6 +316,21 @@ static void end_early(struct server_call *c)
         call_fail_with(&c->call, c->ended);
 }
 
+/* From now on it is heard when the client leaves. */
+static void watch(struct server_call *c)
+{
+    grpc_op close = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
+
+    if (c->watched)
+        return;
+    c->watched = true;
+    close.data.recv_close_on_server.cancelled = &c->was_cancelled;
+    c->pending++;
+    TSAN_RELEASE(&c->closed);
+    grpc_call_error error = grpc_call_start_batch(c->grpc, &close, 1, &c->closed, NULL);
+    assert(error == GRPC_CALL_OK);
+}
+
 static void drive(struct server_call *c)
 {
     c->driving = true;
@@ -325,6 +345,10 @@ static void drive(struct server_call *c)
         case NEXT:
             continue;
         case WAIT:
+            watch(c);
+            c->driving = false;
+            return;
+        case WAIT_BRIEFLY:
             c->driving = false;
             return;
         case DONE:
@@ -469,7 +493,6 @@ static void on_arrived(struct tag *tag, bool success)
 {
     struct server_call *c = container_of(tag, struct server_call, arrived);
     struct worker *w = c->call.worker;
-    grpc_op close = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
 
     if (!success) { /* the server stops */
         w->missing_total = 0;
@@ -479,12 +502,6 @@ static void on_arrived(struct tag *tag, bool success)
     call_arm(w, c->method_index);
     set_state(c, CALL_RUNNING);
     c->arrived_us = clock_monotonic_us();
-    close.data.recv_close_on_server.cancelled = &c->was_cancelled;
-    c->pending = 1;
-    TSAN_RELEASE(&c->closed);
-    grpc_call_error error = grpc_call_start_batch(c->grpc, &close, 1, &c->closed, NULL);
-    assert(error == GRPC_CALL_OK);
-
     if (!c->call.method) {
         c->deadline = c->details.deadline;
         c->call.step = step_unknown_method;
@@ -526,6 +543,7 @@ static void arm(struct server_call *c, int method_index)
     c->pending = 0;
     c->ended = ERR_OK;
     c->driving = false;
+    c->watched = false;
     grpc_metadata_array_init(&c->metadata);
     TSAN_RELEASE(&c->arrived);
     if (c->call.method) {

@@ -21,9 +21,10 @@ struct worker;
 enum { CALL_METADATA_MAX = 2 };
 
 enum next {
-    NEXT, /* another step is set: run it */
-    WAIT, /* an operation is under way: its callback will resume */
-    DONE, /* answered */
+    NEXT,         /* another step is set: run it */
+    WAIT,         /* an operation is under way: its callback will resume */
+    WAIT_BRIEFLY, /* the same, for a time in which nobody needs to hear that the client has left */
+    DONE,         /* answered */
 };
 
 typedef enum next call_step_fn(struct call *c);

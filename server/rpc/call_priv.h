@@ -4,7 +4,8 @@
  *                     '--server stops--> IDLE      '--cancelled---^
  *
  * Once it has arrived, two completions end a call: closed (the client is done with it, one way or
- * another) and sent (our status is out). They come in either order. */
+ * another) and sent (our status is out). They come in either order. Closed is asked for as soon as
+ * a step waits for long; a call that is answered before that has one completion for both. */
 #pragma once
 
 #include <grpc/grpc.h>
@@ -34,6 +35,7 @@ struct server_call {
     int pending;       /* of closed and sent */
     enum err ended;    /* cancelled or past its deadline: no more steps */
     bool driving;
+    bool watched; /* closed has been asked for by itself */
     bool admitted;
     uv_timer_t timer;
     int64_t arrived_us;

@@ -85,7 +85,7 @@ static void drive(struct ask *a)
             break;
         }
         enum next next = a->call.step(&a->call);
-        if (next == WAIT)
+        if (next == WAIT || next == WAIT_BRIEFLY)
             assert_non_null(a->call.cancel);
         if (next != NEXT)
             break;
