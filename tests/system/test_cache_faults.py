@@ -460,7 +460,8 @@ def test_customer_without_a_balance_gets_the_first(redis, pair, ada):
     for client in clients:
         assert client.call(NET, customer_id=late.id).balance == "0"
     wait_until(lambda: redis.keys(f"*{late.id}*"), "that to be filed")
-    clients[0].call("CreateCredit", customer_id=late.id, product_id=ada.here.product, request_id=world.new_id(),
+    clients[0].call("CreateCredit", customer_id=late.id, product_id=ada.here.product, priority={"value": 1},
+                    request_id=world.new_id(),
                     access_schedule={"schedule_items": [{"amount": "7", "starting_at": world.stamp(ada.here.day(-1)),
                                                          "ending_before": world.stamp(ada.here.day(1))}]})
     for client in clients:
