@@ -406,9 +406,7 @@ def test_fill_that_comes_after_a_write_is_refused(database, redis, pair, ada):
     """The classic: a reader has computed the old answer, a writer has told Redis, and then the answer arrives."""
     _, (writer, reader), (_, link) = pair
     for write in (lambda: ada.write(writer), ada.insert):
-        ada.shown(reader)
-        for key in redis.keys(f"*{ada.id}*"):
-            redis.cli("DEL", key)
+        redis.cli("DEL", *ada.cached(reader, redis))
         old = ada.balance
         with locked(database):
             call = reader.future(NET, customer_id=ada.id)
