@@ -65,14 +65,15 @@ class Worker(threading.Thread):
         stopping.wait(self.rng.expovariate(1 / mean_s))
 
     def call(self, method, **fields):
-        """(server, begin, end, code, answer) of one call to some server."""
-        server = self.rng.randrange(len(self.clients))
-        begin = record.now()
+        """One call to some server: its answer, or None, and what the record of it is to have."""
+        said = {"server": self.rng.randrange(len(self.clients)), "begin": record.now()}
         try:
-            answer, code = self.clients[server].call(method, timeout_s=CALL_S, **fields), "OK"
+            answer = self.clients[said["server"]].call(method, timeout_s=CALL_S, **fields)
+            said["code"] = "OK"
         except grpc.RpcError as error:
-            answer, code = None, error.code().name
-        return server, begin, record.now(), code, answer
+            answer = None
+            said.update(code=error.code().name, message=error.details())
+        return answer, {**said, "end": record.now()}
 
     def see(self, customer, token):
         version = record.version_of(token)
@@ -87,14 +88,13 @@ class Worker(threading.Thread):
         version, token = self.newest.get(customer, (0, ""))
         consistency = {"default": None, "token": {"at_least_as_fresh": token}, "full": {"fully_consistent": True}}
         method, fields = self.rng.choice(METHODS)
-        server, begin, end, code, answer = self.call(
-            method, customer_id=customer, consistency=consistency[level], **fields)
-        said = {"token": version} if level == "token" else {}
+        answer, said = self.call(method, customer_id=customer, consistency=consistency[level], **fields)
+        if level == "token":
+            said["token"] = version
         if answer:
             said["version"] = self.see(customer, answer.consistency_token)
             said["balance"] = answer.balance if method == "GetNetBalance" else balance_of(answer)
-        self.log.add("read", worker=self.name, server=server, method=method, level=level, customer=customer,
-                     begin=begin, end=end, code=code, **said)
+        self.log.add("read", worker=self.name, method=method, level=level, customer=customer, **said)
         if not answer:
             time.sleep(RETRY_S)
         return said.get("version")
@@ -117,13 +117,14 @@ class Writer(Worker):
         deadline = record.now() + harness.PATIENCE_S
         code = None
         while code is None or code in checker.OPEN and record.now() < deadline:
-            server, begin, end, code, answer = self.call(
+            answer, said = self.call(
                 "AddManualLedgerEntry", customer_id=customer, id=balance, segment_id=segment, amount=amount,
                 reason=id_, request_id=id_)
-            done = answer and {"version": self.see(customer, answer.consistency_token), "entry": answer.entry_id}
-            self.log.add("write", worker=self.name, via="service", server=server, customer=customer, id=id_,
-                         amount=amount, begin=begin, end=end, code=code, **(done or {}))
-            if code != "OK":
+            if answer:
+                said.update(version=self.see(customer, answer.consistency_token), entry=answer.entry_id)
+            self.log.add("write", worker=self.name, via="service", customer=customer, id=id_, amount=amount, **said)
+            code = said["code"]
+            if not answer:
                 time.sleep(RETRY_S)
         for level in self.rng.choice([[], ["default"], ["default"], ["token"], ["full"]]):
             self.read(customer, level)

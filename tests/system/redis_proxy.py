@@ -1,7 +1,8 @@
 """What stands between a server and its Redis and does to their messages what a test tells it.
 
     link = RedisProxy(redis)                    # a server's redis_url is link.url
-    link.replies.delay_s = 0.2                  # every answer comes later; also link.requests
+    link.replies.delay_s = 0.2                  # every answer comes later; also link.requests. A function is asked anew
+                                                # for each message
     link.replies.held = True                    # answers wait until it is False, or heal()
     link.requests.swallowed = True              # what is sent is never seen again
     link.replies.cut_at = 5                     # of a longer message 5 bytes arrive, then the connection ends
@@ -226,7 +227,8 @@ class RedisProxy:
     async def _wait(flow, arrived_at):
         while flow.held:
             await asyncio.sleep(POLL_S)
-        late = arrived_at + flow.delay_s - time.monotonic()
+        delay_s = flow.delay_s() if callable(flow.delay_s) else flow.delay_s
+        late = arrived_at + delay_s - time.monotonic()
         if late > 0:
             await asyncio.sleep(late)
 

@@ -406,9 +406,7 @@ def test_fill_that_comes_after_a_write_is_refused(database, redis, pair, ada):
     """The classic: a reader has computed the old answer, a writer has told Redis, and then the answer arrives."""
     _, (writer, reader), (_, link) = pair
     for write in (lambda: ada.write(writer), ada.insert):
-        ada.shown(reader)
-        for key in redis.keys(f"*{ada.id}*"):
-            redis.cli("DEL", key)
+        redis.cli("DEL", *ada.cached(reader, redis))
         old = ada.balance
         with locked(database):
             call = reader.future(NET, customer_id=ada.id)
@@ -460,7 +458,8 @@ def test_customer_without_a_balance_gets_the_first(redis, pair, ada):
     for client in clients:
         assert client.call(NET, customer_id=late.id).balance == "0"
     wait_until(lambda: redis.keys(f"*{late.id}*"), "that to be filed")
-    clients[0].call("CreateCredit", customer_id=late.id, product_id=ada.here.product, request_id=world.new_id(),
+    clients[0].call("CreateCredit", customer_id=late.id, product_id=ada.here.product, priority={"value": 1},
+                    request_id=world.new_id(),
                     access_schedule={"schedule_items": [{"amount": "7", "starting_at": world.stamp(ada.here.day(-1)),
                                                          "ending_before": world.stamp(ada.here.day(1))}]})
     for client in clients:
