@@ -123,6 +123,22 @@ def test_deadline_before_a_commit_is_any_other(fresh):
     wait_nothing_active(here.url)
 
 
+def test_deadline_after_a_commit_was_overtaken_is_any_other(fresh):
+    """What was refused for its version did not take place, and that is known."""
+    here = fresh(request_timeout="2s")
+    with held(here.url, here.ada.id) as session, contextlib.closing(psycopg2.connect(here.url)) as other:
+        call = here.client.future("CreateCredit", **request(here))
+        wait_waiting(here.url)
+        with session.cursor() as cursor, other.cursor() as locking:
+            locking.execute("LOCK TABLE balances.request_log IN ACCESS EXCLUSIVE MODE")
+            cursor.execute("UPDATE balances.customer SET name = 'Bea' WHERE customer_id = %s", [here.ada.id])
+            session.commit()
+            with harness.fails("DEADLINE_EXCEEDED") as error:
+                call.result()
+    assert error.message == "the deadline passed before an answer"
+    assert balances(here.url, here.ada.id) == 0
+
+
 def test_those_in_line_go_on_when_the_first_gives_up(fresh):
     here = fresh(request_timeout="20s")
     with held(here.url, here.ada.id):

@@ -94,6 +94,16 @@ def test_other_request_with_the_same_id_is_refused(here, ada, method):
     assert writes.everything(here) == before
 
 
+def test_request_id_of_another_method_is_refused_whatever_was_asked(here, ada):
+    """Two methods may take the same fields, so the request alone does not tell."""
+    balance = made(here, ada)
+    fields = {"id": balance.id, "request_id": world.new_id()}
+    here.call("ArchiveBalance", ada, **fields)
+    here.run("UPDATE request_log SET method = reverse(method) WHERE request_id = %s", fields["request_id"])
+    with harness.fails("ALREADY_EXISTS", "REQUEST_ID_REUSED"):
+        here.call("ArchiveBalance", ada, **fields)
+
+
 def test_same_request_in_another_spelling_is_the_same(here, ada):
     """Other digits of an amount, another order of a map, a default written out, a field that we do not know."""
     fields = {**credit(here), "customer_id": ada.id, "request_id": world.new_id(),
