@@ -23,8 +23,6 @@ typedef Balances__V1__CreateCreditRequest credit_request;
 
 enum { FIELD_NAME_MAX = 96 };
 
-static const char usd_cents[] = "2714e483-4ff1-48e4-9e25-ac732e8f24f2";
-
 /* A schedule as the database takes it: column by column. */
 struct access {
     size_t count;
@@ -113,9 +111,7 @@ static enum err read_access(struct create *n, Balances__V1__NewAccessSchedule *i
         if (!in)
             return ERR_OK;
     }
-    if (!*in->credit_type_id)
-        in->credit_type_id = text_borrow(usd_cents);
-    field_id(c, "access_schedule.credit_type_id", in->credit_type_id, &n->credit_type_id);
+    field_credit_type(c, "access_schedule.credit_type_id", &in->credit_type_id, &n->credit_type_id);
     if (!field_count(c, "access_schedule.schedule_items", in->n_schedule_items, SCHEDULE_ITEMS_MAX))
         return ERR_OK;
     access->count = in->n_schedule_items;
@@ -178,9 +174,8 @@ static enum err read_invoices(struct create *n, Balances__V1__NewInvoiceSchedule
     invoices->given = in != NULL;
     if (!in)
         return ERR_OK;
-    if (!*in->credit_type_id)
-        in->credit_type_id = text_borrow(usd_cents);
-    field_id(c, "invoice_schedule.credit_type_id", in->credit_type_id, &n->invoice_credit_type_id);
+    field_credit_type(c, "invoice_schedule.credit_type_id", &in->credit_type_id,
+                      &n->invoice_credit_type_id);
     if (in->n_schedule_items == 0 && !in->do_not_invoice)
         field_wrong(c, "invoice_schedule.schedule_items",
                     "must have at least one item, unless do_not_invoice is set");

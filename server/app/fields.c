@@ -35,6 +35,13 @@ bool field_optional_id(struct call *c, const char *field, const char *text, stru
     return false;
 }
 
+void field_credit_type(struct call *c, const char *field, char **text, struct id *ret)
+{
+    if (!**text)
+        *text = text_borrow("2714e483-4ff1-48e4-9e25-ac732e8f24f2");
+    field_id(c, field, *text, ret);
+}
+
 void field_id(struct call *c, const char *field, const char *text, struct id *ret)
 {
     if (*text)

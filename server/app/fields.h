@@ -15,6 +15,9 @@ __attribute__((format(printf, 3, 4))) void field_wrong(struct call *c, const cha
                                                        const char *format, ...);
 /* The id in `text`; required. */
 void field_id(struct call *c, const char *field, const char *text, struct id *ret);
+/* The id of a credit type. An empty text means USD (cents) and is spelt out, so that the default
+ * and its own name are one request. */
+void field_credit_type(struct call *c, const char *field, char **text, struct id *ret);
 /* The same, where an empty text means none: false. */
 bool field_optional_id(struct call *c, const char *field, const char *text, struct id *ret);
 /* An instant in microseconds; false if the field is not set. What lies between two microseconds is

@@ -17,8 +17,6 @@
 
 typedef Balances__V1__GetNetBalanceRequest net_request;
 
-static const char usd_cents[] = "2714e483-4ff1-48e4-9e25-ac732e8f24f2";
-
 /* What is asked for. */
 struct net {
     struct id credit_type;
@@ -268,10 +266,7 @@ enum next get_net_balance(struct call *c)
     if (!g)
         return call_fail_with(c, ERR_EXHAUSTED);
     field_id(c, "customer_id", in->customer_id, &customer);
-    /* Spelt out, so that the default and its own name are one request. */
-    if (!*in->credit_type_id)
-        in->credit_type_id = text_borrow(usd_cents);
-    field_id(c, "credit_type_id", in->credit_type_id, &g->credit_type);
+    field_credit_type(c, "credit_type_id", &in->credit_type_id, &g->credit_type);
     g->inclusion = read_inclusion(c, (int)in->invoice_inclusion_mode);
     enum err err = read_filters(c, in, g);
     if (err != ERR_OK)
