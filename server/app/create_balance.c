@@ -151,8 +151,9 @@ static void read_invoice_item(struct create *n, Balances__V1__NewInvoiceSchedule
     } else if (by_quantity) {
         item_field(name, "invoice_schedule", i, "unit_price");
         item_field(second, "invoice_schedule", i, "quantity");
-        if (field_amount_from_zero(c, name, &in->unit_price, &unit_price) &
-                field_amount_from_zero(c, second, &in->quantity, &quantity) &&
+        bool has_price = field_amount_from_zero(c, name, &in->unit_price, &unit_price);
+        bool has_quantity = field_amount_from_zero(c, second, &in->quantity, &quantity);
+        if (has_price && has_quantity &&
             amount_mul(unit_price, quantity, &invoices->totals[i]) != ERR_OK)
             field_wrong(c, name, "times quantity has more than %d integer digits",
                         AMOUNT_INTEGER_DIGITS);
