@@ -88,3 +88,42 @@ def test_no_race_while_everything_happens_at_once(postgres, database, customer, 
                 client.close()
     assert code == 0, one.log
     assert set(load.counts()) <= {OK, UNAVAILABLE, DEADLINE, CANCELLED, EXHAUSTED}, load.counts()
+
+
+def naming(client, customer, stop):
+    """Writes through the service, each of which ends cached answers."""
+    number = 0
+    while not stop.is_set():
+        number += 1
+        try:
+            client.call("PutCustomer", id=customer, name=f"Name {number}", timeout_s=5)
+        except grpc.RpcError:
+            time.sleep(0.01)
+
+
+def test_no_race_while_the_cache_comes_and_goes(database, customer, races, redis):
+    one = races(workers=2, redis_url=redis.url, stop_grace="2s")
+    wait_connected(database, 8)
+    stop = threading.Event()
+    client = harness.Client(one.address)
+    thread = threading.Thread(target=naming, args=(client, customer, stop))
+    with Load(one, customer) as load:
+        thread.start()
+        try:
+            load.wait_for(OK, 200)
+            redis.kill()
+            load.wait_for(OK, 100)
+            redis.start()
+            load.wait_for(OK, 200)
+            redis.pause()
+            load.wait_for(OK, 50)
+            redis.resume()
+            load.wait_for(OK, 100)
+        finally:
+            stop.set()
+            one.terminate()
+            code = one.wait()
+            thread.join(harness.PATIENCE_S)
+            client.close()
+    assert code == 0, one.log
+    assert set(load.counts()) <= {OK, UNAVAILABLE, CANCELLED}, load.counts()
