@@ -3,18 +3,10 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "app/normal.h"
 #include "ledger/order.h"
 
 enum { LABEL_MAX = 96 };
-
-/* Every map of text to text is generated with this shape, under another name. */
-typedef Balances__V1__Commit__CustomFieldsEntry map_entry;
-static_assert(sizeof(map_entry) == sizeof(Balances__V1__Credit__CustomFieldsEntry) &&
-                  sizeof(map_entry) == sizeof(Balances__V1__AccountBalance__CustomFieldsEntry) &&
-                  sizeof(map_entry) == sizeof(Balances__V1__Specifier__PricingGroupValuesEntry) &&
-                  sizeof(map_entry) ==
-                      sizeof(Balances__V1__Specifier__PresentationGroupValuesEntry),
-              "map entries differ");
 
 char *message_no_text(void)
 {
@@ -146,10 +138,10 @@ ProtobufCMessage **read_message_map(struct sql_reader *r, struct arena *a,
     ProtobufCMessage **entries = arena_array(a, (size_t)array.count, sizeof *entries);
     struct sql_reader record;
 
-    assert(entry->sizeof_message == sizeof(map_entry));
+    assert(entry->sizeof_message == sizeof(struct text_pair));
     *ret_count = 0;
     while (entries && array_next_record(r, &array, &record)) {
-        map_entry *e = arena_raw(a, sizeof *e);
+        struct text_pair *e = arena_raw(a, sizeof *e);
         if (!e)
             break;
         protobuf_c_message_init(entry, e);

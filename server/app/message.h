@@ -30,7 +30,7 @@ int read_message_enum(struct sql_reader *r, const ProtobufCEnumDescriptor *type,
 char **read_message_ids(struct sql_reader *r, struct arena *a, size_t *ret_count);
 char **read_message_texts(struct sql_reader *r, struct arena *a, size_t *ret_count);
 /* An array of records of key and value, as entries of one of the maps, which are all alike in
- * memory (message.c checks it). */
+ * memory (normal.c checks it). */
 ProtobufCMessage **read_message_map(struct sql_reader *r, struct arena *a,
                                     const ProtobufCMessageDescriptor *entry, size_t *ret_count);
 

@@ -10,6 +10,8 @@
 
 static_assert(
     sizeof(struct text_pair) == sizeof(Balances__V1__Commit__CustomFieldsEntry) &&
+        sizeof(struct text_pair) == sizeof(Balances__V1__Credit__CustomFieldsEntry) &&
+        sizeof(struct text_pair) == sizeof(Balances__V1__AccountBalance__CustomFieldsEntry) &&
         sizeof(struct text_pair) == sizeof(Balances__V1__CreateCommitRequest__CustomFieldsEntry) &&
         sizeof(struct text_pair) == sizeof(Balances__V1__CreateCreditRequest__CustomFieldsEntry) &&
         sizeof(struct text_pair) == sizeof(Balances__V1__Specifier__PricingGroupValuesEntry) &&
