@@ -39,8 +39,7 @@ struct computing {
     struct app *app;
     struct cache_key key;
     struct cache_claim claim;
-    bool joinable;       /* in the table of those that may be joined */
-    struct list link;    /* there */
+    struct list link;    /* in the table of those that may be joined, while it may be */
     struct list waiters; /* of struct read */
 
     struct status status; /* what became of it */
@@ -155,13 +154,6 @@ static struct computing *find_joinable(const struct read *r)
     return NULL;
 }
 
-static void unlist(struct computing *g)
-{
-    if (g->joinable)
-        list_remove(&g->link);
-    g->joinable = false;
-}
-
 static void dispose(struct computing *g)
 {
     struct arena arena;
@@ -194,7 +186,7 @@ static void on_computed(struct sql_req *req, enum err err, const struct sql_resu
     struct computing *g = container_of(req, struct computing, x.query);
     struct list *link;
 
-    unlist(g);
+    list_remove(&g->link);
     if (err != ERR_OK) {
         computation_fail(&g->x, err, NULL);
     } else if (result_rows(result) == 0) {
@@ -257,7 +249,7 @@ static void cancel_waiting(struct call *c)
 
     list_remove(&r->link);
     if (list_empty(&g->waiters)) {
-        unlist(g);
+        list_remove(&g->link);
         pool_cancel(r->app->pool, &g->x.query);
     }
     later_add(&r->app->reads->leaving, &r->link);
@@ -320,8 +312,7 @@ static enum next start_computation(struct read *r)
         return call_fail_with(c, err);
     }
     /* A newer computation comes first: those before it are older news. */
-    g->joinable = g->claim.len > 0;
-    if (g->joinable)
+    if (g->claim.len > 0)
         list_push(bucket_of(g->app->reads, &g->key), &g->link);
     wait_for(c->state, g, true);
     pool_submit(g->app->pool, &g->x.query, on_computed);
