@@ -886,11 +886,6 @@ void redis_close(struct redis *r, void (*closed)(void *arg), void *arg)
     }
 }
 
-enum redis_state redis_state(const struct redis *r)
-{
-    return r->state;
-}
-
 const struct redis_server *redis_server(const struct redis *r)
 {
     return &r->server;

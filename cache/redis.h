@@ -86,7 +86,6 @@ struct redis *redis_open(const struct redis_options *options);
 /* Completes everything with ERR_UNAVAILABLE, then closes its handles, then calls `closed`. */
 void redis_close(struct redis *r, void (*closed)(void *arg), void *arg);
 
-enum redis_state redis_state(const struct redis *r);
 /* As of the newest session, which is the present one while it is ready. */
 const struct redis_server *redis_server(const struct redis *r);
 /* How many sessions were ready so far. */
