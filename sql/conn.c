@@ -191,8 +191,11 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct poller *p = container_of(poll, struct poller, poll);
 
-    (void)status; /* an error shows when libpq reads */
     (void)events;
+    /* What the error is shows when libpq reads, perhaps only after what came before it. libuv has
+     * stopped polling: to be started again. */
+    if (status < 0)
+        p->events = 0;
     if (p->conn)
         work(p->conn);
 }

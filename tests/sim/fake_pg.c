@@ -447,6 +447,15 @@ void fake_hang_up(struct fake_session *s)
     s->item_count = 0;
 }
 
+void fake_crash(struct fake_session *s)
+{
+    ssize_t sent = send(s->fd, s->out, s->out_len, MSG_NOSIGNAL);
+
+    assert(sent == (ssize_t)s->out_len);
+    s->out_len = 0;
+    fake_hang_up(s);
+}
+
 void fake_release_cancels(struct fake_pg *f)
 {
     while (f->held_count > 0)

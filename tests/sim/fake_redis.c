@@ -292,6 +292,15 @@ void fake_hang_up(struct fake_session *s)
         item_take(s);
 }
 
+void fake_crash(struct fake_session *s)
+{
+    ssize_t sent = send(s->fd, s->out, s->out_len, MSG_NOSIGNAL);
+
+    assert(sent == (ssize_t)s->out_len);
+    s->out_len = 0;
+    fake_hang_up(s);
+}
+
 /* ---- life ---- */
 
 static void socket_path(const struct fake_redis *f, char *path, size_t size)

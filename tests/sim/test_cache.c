@@ -693,6 +693,22 @@ static void hang_up_after_part_of_an_answer_is_no_answer(void **state)
     wait_miss(a);
 }
 
+/* Long before a heartbeat would notice. */
+static void last_words_of_a_crash_do_not_hide_it(void **state)
+{
+    struct fake_session *s = open_one();
+    struct ask *a = kit_ask(1);
+
+    (void)state;
+    fake.ignore = true;
+    fake_pump(&fake);
+    fake_raw(s, "*2\r\n", 4);
+    fake_crash(s);
+    fake_idle(&fake, 200);
+    wait_miss(a);
+    assert_int_equal(fake.session_count, 2);
+}
+
 static void errors_that_end_the_session_do(void **state)
 {
     static const char *const errors[] = {
@@ -1483,6 +1499,7 @@ int main(void)
         TEST(lookup_without_a_connection_is_a_miss),
         TEST(hang_up_with_three_in_flight_is_three_misses),
         TEST(hang_up_after_part_of_an_answer_is_no_answer),
+        TEST(last_words_of_a_crash_do_not_hide_it),
         TEST(errors_that_end_the_session_do),
         TEST(errors_that_do_not_end_the_session_are_misses),
         TEST(nonsense_ends_the_session),

@@ -395,6 +395,20 @@ static void last_words_before_the_end_leave_open_what_has_run(void **state)
     assert_true(a->req.may_have_run);
 }
 
+/* Long before the silence would be noticed. */
+static void last_words_of_a_crash_do_not_hide_it(void **state)
+{
+    struct fake_session *s = open_one();
+    struct ask *a = ask();
+
+    (void)state;
+    fake_notice(s);
+    fake_crash(s);
+    fake_idle(&t.fake, 200);
+    assert_int_equal(a->done, 1);
+    assert_int_equal(a->err, ERR_UNAVAILABLE);
+}
+
 /* ---- which database it is ---- */
 
 static struct id last_origin;
@@ -1035,6 +1049,7 @@ int main(void)
         TEST(failed_step_says_that_nothing_has_run),
         TEST(lost_connection_leaves_open_what_has_run),
         TEST(last_words_before_the_end_leave_open_what_has_run),
+        TEST(last_words_of_a_crash_do_not_hide_it),
         TEST(answer_names_the_database_and_the_session_it_came_from),
         TEST(standby_is_not_used),
         TEST(garbage_is_a_lost_connection),
