@@ -42,6 +42,8 @@ enum {
     BACKOFF_FIRST_MS = 20,
     BACKOFF_MAX_MS = 400, /* a returned Redis is found within a second */
     HEARTBEAT_MS = 1000,
+    READ_BYTES = 16 * 1024, /* that hiredis reads at once, */
+    READS_MAX = 16,         /* and how often in a turn */
     SERVER_VERSION_MIN = 7, /* SET with NX and GET */
 
     GREETING_COMMANDS = 4 + CACHE_SCRIPT_COUNT,
@@ -457,31 +459,46 @@ static void *create_list(const redisReadTask *task, size_t count)
     return r->out_of_bounds ? NULL : r->hiredis_functions->createArray(task, count);
 }
 
-static void receive(struct redis *r)
+/* Gives away the answers that are there in whole. False: the connection is given up. */
+static bool take_all(struct redis *r)
 {
-    size_t before = unread(r);
-
-    if (redisBufferRead(r->hi) != REDIS_OK) {
-        fail(r, trouble(r));
-        return;
-    }
-    r->reply_bytes += unread(r) - before;
     /* An answer's owner may have failed or closed the connection meanwhile. */
     while (r->hi) {
         void *raw = NULL;
         if (redisReaderGetReply(r->hi->reader, &raw) != REDIS_OK) {
             fail(r, r->out_of_bounds ? "Redis answers with a list that nobody asked for"
                                      : r->hi->reader->errstr);
-            return;
+            return false;
         }
-        if (!raw)
-            break;
+        if (!raw) {
+            if (r->reply_bytes <= REDIS_REPLY_BYTES_MAX)
+                return true;
+            fail(r, "Redis answers with more than anybody asked for");
+            return false;
+        }
         r->reply_bytes = unread(r);
         take(r, raw);
         freeReplyObject(raw);
     }
-    if (r->hi && r->reply_bytes > REDIS_REPLY_BYTES_MAX)
-        fail(r, "Redis answers with more than anybody asked for");
+    return false;
+}
+
+/* All that is there, so that busy times make few and large turns of the loop. */
+static void receive(struct redis *r)
+{
+    size_t got = READ_BYTES;
+
+    for (int i = 0; i < READS_MAX && got >= READ_BYTES; i++) {
+        size_t before = unread(r);
+        if (redisBufferRead(r->hi) != REDIS_OK) {
+            fail(r, trouble(r));
+            return;
+        }
+        got = unread(r) - before;
+        r->reply_bytes += got;
+        if (!take_all(r))
+            return;
+    }
 }
 
 /* ---- the greeting ---- */

@@ -96,8 +96,8 @@ void fake_fatal(struct fake_session *s, const char *sqlstate);
 void fake_raw(struct fake_session *s, const void *bytes, size_t len);
 /* Hangs up; what is in the output is lost. */
 void fake_hang_up(struct fake_session *s);
-/* Sends the output and hangs up, without having read what has come: the client's socket has these last
- * words and an error at once. */
+/* Sends the output and hangs up, without having read what has come: the client's socket has these
+ * last words and an error at once. */
 void fake_crash(struct fake_session *s);
 /* Lets those go who asked for a cancel. */
 void fake_release_cancels(struct fake_pg *f);

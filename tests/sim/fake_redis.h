@@ -80,6 +80,6 @@ void fake_answer_pair(struct fake_session *s, struct bytes first, struct bytes s
 void fake_raw(struct fake_session *s, const void *bytes, size_t len);
 /* Hangs up; what is in the output is lost. */
 void fake_hang_up(struct fake_session *s);
-/* Sends the output and hangs up, without having read what has come: the client's socket has these last
- * words and an error at once. */
+/* Sends the output and hangs up, without having read what has come: the client's socket has these
+ * last words and an error at once. */
 void fake_crash(struct fake_session *s);

@@ -43,8 +43,8 @@ def redis():
 def proxy(redis):
     made = []
 
-    def start():
-        made.append(RedisProxy(redis))
+    def start(to=redis):
+        made.append(RedisProxy(to))
         return made[-1]
 
     yield start

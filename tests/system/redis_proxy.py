@@ -11,6 +11,7 @@
                                                 # names all of them do
     link.disconnect()                           # ends all connections; new ones are welcome
     link.refuse()                               # and new ones end at once
+    link.move(another)                          # ends all connections; new ones lead to another Redis
     link.heal()                                 # as at the start
 
 Everything may be set at any time from any thread, and holds from the next message on. Messages stay in their
@@ -104,6 +105,10 @@ class RedisProxy:
 
     def refuse(self):
         self._refused = True
+        self.disconnect()
+
+    def move(self, redis):
+        self._redis = redis
         self.disconnect()
 
     def heal(self):

@@ -11,6 +11,7 @@ import functools
 import os
 import random
 import re
+import threading
 import time
 
 import psycopg2
@@ -662,6 +663,94 @@ def test_redis_that_comes_back_with_old_data_is_not_believed(redis, server, ada)
         ada.shown(client)
     wait_until(lambda: (ada.shown(client), len(ada.version_keys(redis)) == 2)[1], "another prefix to be used")
     ada.shown(client)
+
+
+class Watchers:
+    """Readers who ask all the time, each one server, and hold every answer against the writes that were acknowledged
+    before they asked."""
+
+    def __init__(self, ada, servers):
+        self._ada = ada
+        self._stop = threading.Event()
+        self.seen = [0] * len(servers)
+        self.wrong = []
+        self._threads = [threading.Thread(target=self._watch, args=(nr, one.client()))
+                         for nr, one in enumerate(servers)]
+
+    def _watch(self, nr, client):
+        while not self._stop.is_set():
+            known = self._ada.amount  # writes only take away
+            try:
+                answer = self._ada.ask(client)
+            except harness.grpc.RpcError as error:
+                self.wrong.append(str(error.code()))
+                return
+            if ref.amount_of(answer) > known:
+                self.wrong.append(f"server {nr} says {answer}, after {ref.amount_text(known)} was acknowledged")
+            self.seen[nr] += 1
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(harness.PATIENCE_S)
+        assert not self.wrong, self.wrong[:3]
+
+    def see_more(self, count=50):
+        goals = [seen + count for seen in self.seen]
+        wait_until(lambda: self.wrong or all(seen >= goal for seen, goal in zip(self.seen, goals)), "more answers")
+
+
+@pytest.fixture
+def replicated():
+    """A Redis and its replica, which has all that it has."""
+    master = harness.Redis(tcp=True)
+    replica = harness.Redis(tcp=True, replicaof=f"127.0.0.1 {master.port}", repl_diskless_sync_delay=0)
+    for one in (master, replica):
+        one.start()
+    wait_until(lambda: b"master_link_status:up" in replica.cli("INFO", "replication"), "the replica to follow")
+    yield master, replica
+    for one in (master, replica):
+        one.remove()
+
+
+@pytest.mark.parametrize("end", ["killed", "demoted"])
+def test_failover_to_a_replica_that_missed_writes_misleads_nobody(database, replicated, proxy, server, ada, end):
+    """The replica is promoted with answers in it that writes have ended since, as replication is asynchronous."""
+    master, replica = replicated
+    links = [proxy(master), proxy(master)]
+    servers = [server(redis_url=link.url, redis_timeout="2s") for link in links]
+    clients = [one.client() for one in servers]
+    for client in clients:
+        ada.cached(client, master)
+    wait_until(lambda: ada.answer_keys(replica), "the answer to be replicated")
+    with Watchers(ada, servers) as watchers:
+        watchers.see_more()
+        replica.cli("REPLICAOF", "NO", "ONE")
+        for nr in range(10):
+            ada.write(clients[nr % 2])
+        watchers.see_more()
+        assert ada.answer_keys(replica)
+        greeted = [link.answered["SCRIPT"] for link in links]
+        for link in links:
+            link.move(replica)
+        if end == "killed":
+            master.kill()
+        else:
+            master.cli("REPLICAOF", "127.0.0.1", str(replica.port))
+        # A write that its server cannot tell Redis of shows when the feed tells it.
+        wait_until(lambda: all(link.answered["SCRIPT"] > before for link, before in zip(links, greeted)),
+                   "both servers to know the new master")
+        for nr in range(10):
+            ada.write(clients[nr % 2])
+        watchers.see_more()
+    for client in clients:
+        wait_until(lambda client=client: (ada.shown(client), ada.served_from_redis(client))[1],
+                   "the answer to come from the new master")
 
 
 def test_copied_database_shares_a_redis_with_its_original(postgres, redis, server, ada):
