@@ -27,6 +27,7 @@ enum {
 };
 
 static void drive(struct server_call *c);
+static void end(struct server_call *c, enum err why);
 static void drop(struct server_call *c);
 static void arm_missing(struct worker *w);
 
@@ -316,7 +317,12 @@ static void end_early(struct server_call *c)
         call_fail_with(&c->call, c->ended);
 }
 
-/* From now on it is heard when the client leaves. */
+static void on_deadline(uv_timer_t *timer)
+{
+    end(container_of(timer, struct server_call, timer), ERR_DEADLINE);
+}
+
+/* From now on it is heard when time is up, and when the client leaves. */
 static void watch(struct server_call *c)
 {
     grpc_op close = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
@@ -324,6 +330,8 @@ static void watch(struct server_call *c)
     if (c->watched)
         return;
     c->watched = true;
+    int64_t left_us = c->deadline_us - clock_monotonic_us();
+    uv_timer_start(&c->timer, on_deadline, left_us > 0 ? (uint64_t)(left_us + 999) / 1000 : 0, 0);
     close.data.recv_close_on_server.cancelled = &c->was_cancelled;
     c->pending++;
     TSAN_RELEASE(&c->closed);
@@ -337,6 +345,8 @@ static void drive(struct server_call *c)
     for (;;) {
         assert(c->state == CALL_RUNNING);
         c->call.cancel = NULL;
+        if (!c->watched && clock_monotonic_us() >= c->deadline_us)
+            c->ended = ERR_DEADLINE;
         if (c->ended != ERR_OK) {
             end_early(c);
             return;
@@ -373,11 +383,6 @@ static void end(struct server_call *c, enum err why)
     /* The step's operation calls back soon, and the driver then sees why. */
     assert(c->call.cancel && !c->driving);
     c->call.cancel(&c->call);
-}
-
-static void on_deadline(uv_timer_t *timer)
-{
-    end(container_of(timer, struct server_call, timer), ERR_DEADLINE);
 }
 
 static void on_closed(struct tag *tag, bool success)
@@ -472,8 +477,8 @@ static enum next step_refuse(struct call *call)
     return call_fail_with(call, ERR_EXHAUSTED);
 }
 
-/* The caller's deadline, capped by ours. */
-static void start_timer(struct server_call *c)
+/* The caller's deadline, capped by ours; from an arbitrary point. */
+static int64_t deadline_us(const struct server_call *c)
 {
     int64_t limit_us = c->call.worker->server->options.request_timeout_us;
     gpr_timespec deadline = gpr_convert_clock_type(c->deadline, GPR_CLOCK_MONOTONIC);
@@ -482,11 +487,7 @@ static void start_timer(struct server_call *c)
 
     if (left.tv_sec < limit_us / 1000000 + 1)
         left_us = (int64_t)left.tv_sec * 1000000 + left.tv_nsec / 1000;
-    if (left_us > limit_us)
-        left_us = limit_us;
-    if (left_us < 0)
-        left_us = 0;
-    uv_timer_start(&c->timer, on_deadline, (uint64_t)(left_us + 999) / 1000, 0);
+    return c->arrived_us + (left_us < limit_us ? left_us : limit_us);
 }
 
 static void on_arrived(struct tag *tag, bool success)
@@ -515,7 +516,7 @@ static void on_arrived(struct tag *tag, bool success)
         c->admitted = true;
         w->calls++;
     }
-    start_timer(c);
+    c->deadline_us = deadline_us(c);
     drive(c);
 }
 

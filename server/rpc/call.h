@@ -23,7 +23,8 @@ enum { CALL_METADATA_MAX = 2 };
 enum next {
     NEXT,         /* another step is set: run it */
     WAIT,         /* an operation is under way: its callback will resume */
-    WAIT_BRIEFLY, /* the same, for a time in which nobody needs to hear that the client has left */
+    WAIT_BRIEFLY, /* the same, for so short a time that deadline and client are looked at after it
+                   */
     DONE,         /* answered */
 };
 

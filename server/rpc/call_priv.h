@@ -5,7 +5,8 @@
  *
  * Once it has arrived, two completions end a call: closed (the client is done with it, one way or
  * another) and sent (our status is out). They come in either order. Closed is asked for as soon as
- * a step waits for long; a call that is answered before that has one completion for both. */
+ * a step waits for long, which is when the deadline gets its timer; a call that is answered before
+ * that has one completion for both. */
 #pragma once
 
 #include <grpc/grpc.h>
@@ -35,10 +36,10 @@ struct server_call {
     int pending;       /* of closed and sent */
     enum err ended;    /* cancelled or past its deadline: no more steps */
     bool driving;
-    bool watched; /* closed has been asked for by itself */
+    bool watched; /* for its deadline and its client: closed has been asked for by itself */
     bool admitted;
-    uv_timer_t timer;
-    int64_t arrived_us;
+    uv_timer_t timer; /* for the deadline, once watched */
+    int64_t arrived_us, deadline_us;
 
     grpc_metadata initial[CALL_METADATA_MAX];
     size_t initial_count;

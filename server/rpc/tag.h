@@ -7,5 +7,4 @@
 struct tag {
     void (*on_complete)(struct tag *tag, bool success);
     struct tag *next; /* in the inbox */
-    bool success;
 };

@@ -7,6 +7,11 @@
 #include "base/limits.h"
 #include "rpc/tsan.h"
 
+enum {
+    TAKEN_MAX = 64, /* completions in a turn, so that sockets and timers have theirs */
+    IDLE_TURNS_MAX = 4,
+};
+
 void worker_post(struct worker *w, struct tag *tag)
 {
     struct tag *newest = atomic_load_explicit(&w->inbox, memory_order_relaxed);
@@ -39,7 +44,7 @@ static void on_wake(uv_async_t *wake)
     while (oldest) {
         struct tag *tag = oldest;
         oldest = tag->next;
-        tag->on_complete(tag, tag->success);
+        tag->on_complete(tag, true);
     }
 }
 
@@ -52,31 +57,85 @@ static void name_thread(const char *what, const struct worker *w)
     pthread_setname_np(pthread_self(), name);
 }
 
+/* Waits on the queue in the loop's place, each time for one completion. */
 static void run_queue(void *arg)
 {
     struct worker *w = arg;
 
     name_thread("queue", w);
     for (;;) {
-        grpc_event event =
+        uv_sem_wait(&w->lending);
+        if (w->over)
+            return;
+        w->brought =
             grpc_completion_queue_next(w->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-        if (event.type == GRPC_QUEUE_SHUTDOWN)
-            break;
-        struct tag *tag = event.tag;
-        TSAN_ACQUIRE(tag);
-        tag->success = event.success != 0;
-        worker_post(w, tag);
+        worker_post(w, &w->returned);
     }
-    worker_post(w, &w->ended);
 }
 
-static void on_ended(struct tag *tag, bool success)
+/* The queue has nothing left. */
+static void end(struct worker *w)
 {
-    struct worker *w = container_of(tag, struct worker, ended);
-
-    (void)success;
+    w->over = true;
+    uv_sem_post(&w->lending);
     w->on_ended(w);
     uv_close((uv_handle_t *)&w->wake, NULL);
+    uv_close((uv_handle_t *)&w->turn, NULL);
+    uv_close((uv_handle_t *)&w->busy, NULL);
+}
+
+static void complete(struct worker *w, const grpc_event *event)
+{
+    if (event->type == GRPC_QUEUE_SHUTDOWN) {
+        end(w);
+        return;
+    }
+    struct tag *tag = event->tag;
+    TSAN_ACQUIRE(tag);
+    tag->on_complete(tag, event->success != 0);
+}
+
+static void on_busy(uv_idle_t *busy)
+{
+    (void)busy; /* that it is active is all */
+}
+
+static void on_returned(struct tag *tag, bool success)
+{
+    struct worker *w = container_of(tag, struct worker, returned);
+    const grpc_event event = w->brought;
+
+    (void)success;
+    w->lent = false;
+    w->idle_turns = 0;
+    uv_idle_start(&w->busy, on_busy);
+    complete(w, &event);
+}
+
+static void lend(struct worker *w)
+{
+    w->lent = true;
+    uv_idle_stop(&w->busy);
+    uv_sem_post(&w->lending);
+}
+
+static void on_turn(uv_check_t *turn)
+{
+    struct worker *w = container_of(turn, struct worker, turn);
+    int taken = 0;
+
+    while (!w->lent && !w->over && taken < TAKEN_MAX) {
+        grpc_event event =
+            grpc_completion_queue_next(w->queue, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);
+        if (event.type == GRPC_QUEUE_TIMEOUT)
+            break;
+        taken++;
+        complete(w, &event);
+    }
+    if (taken > 0)
+        w->idle_turns = 0;
+    else if (!w->lent && !w->over && ++w->idle_turns == IDLE_TURNS_MAX)
+        lend(w);
 }
 
 static void run_loop(void *arg)
@@ -95,7 +154,13 @@ void worker_start(struct worker *w, void (*opened)(struct worker *w),
     assert(!failed);
     failed = uv_async_init(&w->loop, &w->wake, on_wake);
     assert(!failed);
-    w->ended.on_complete = on_ended;
+    uv_check_init(&w->loop, &w->turn);
+    uv_check_start(&w->turn, on_turn);
+    uv_idle_init(&w->loop, &w->busy);
+    uv_idle_start(&w->busy, on_busy);
+    failed = uv_sem_init(&w->lending, 0);
+    assert(!failed);
+    w->returned.on_complete = on_returned;
     w->on_ended = ended;
     arena_pool_init(&w->arenas, ARENA_POOL_BYTES_MAX);
     list_init(&w->idle_calls);
@@ -119,5 +184,6 @@ void worker_join(struct worker *w)
     grpc_completion_queue_destroy(w->queue);
     int busy = uv_loop_close(&w->loop);
     assert(!busy);
+    uv_sem_destroy(&w->lending);
     arena_pool_done(&w->arenas);
 }

@@ -1,9 +1,14 @@
-/* A worker: a completion queue with its thread, a libuv loop with its thread, and everything that
- * the calls on it need. Workers share nothing. The queue thread takes completions and hands them
- * over; everything else in this server, above as below, happens on the loop thread.
+/* A worker: a completion queue, a libuv loop with its thread, and everything that the calls on them
+ * need. Workers share nothing. All that this server does, above as below, it does on loop threads.
  *
- *     queue thread:  next() --> inbox --wake--.
- *     loop thread:                            '--> tag->on_complete() --> steps, database, replies
+ * A loop that has work takes the queue's completions itself, once in each of its turns: no other
+ * thread is woken for them, and gRPC's locks are not fought for. A loop that is about to wait lends
+ * the queue to the worker's second thread, which waits there in its place, and comes back with the
+ * one completion that it got.
+ *
+ *     loop thread:   turn: sockets, timers, next() ... --> tag->on_complete() --> steps, replies
+ *                     '--lends--.            ^
+ *     queue thread:             next() --> inbox
  */
 #pragma once
 
@@ -26,8 +31,15 @@ struct worker {
     uv_loop_t loop;
     uv_thread_t queue_thread, loop_thread;
     uv_async_t wake;
-    _Atomic(struct tag *) inbox; /* newest first; the one thing that both threads touch */
-    struct tag ended;            /* comes when the queue has nothing left */
+    _Atomic(struct tag *) inbox; /* newest first, from any thread */
+    uv_check_t turn;             /* the end of each turn of the loop */
+    uv_idle_t busy;              /* active while the loop does not wait */
+    int idle_turns;              /* since the last completion */
+    bool lent;                   /* the queue thread has the queue */
+    uv_sem_t lending;            /* each time that it gets it; or it is to end: */
+    bool over;
+    grpc_event brought;  /* by the queue thread */
+    struct tag returned; /* which is in the inbox then */
     void (*on_ended)(struct worker *w);
     struct arena_pool arenas;
     struct health *health;

@@ -4,9 +4,9 @@ median of several rounds, beside the least that it has to be.
 
     bench.py [ROW…]      all rows, or those named
 
-    hot      GetNetBalance from Redis, beside an echo of the same size by the bare C core server of echo.c,
-             and where the processors' time goes
-    list     ListBalances of 25 balances, from Redis, beside the echo of that size
+    hot      GetNetBalance from Redis, with a worker for each processor, beside an echo of the same size by the
+             bare C core server of echo.c; where the processors' time goes; and the same with one worker
+    list     the same for ListBalances of 25 balances
     lag      the time from the commit of an SQL insert to the end of the first answer that shows it
     miss     GetNetBalance of random customers, all answered by the database, beside pgbench running the
              same statement there at the number of clients that suits it best
@@ -140,13 +140,14 @@ class Bench:
         self.resident_at_start = self.server.resident_kib / 1024
         self.requests = 0  # that the server has answered
 
-    def use_redis(self):
+    def use_redis(self, workers=1):
         """The server is started anew, with a Redis of its own."""
         if not self.redis:
             self.redis = harness.Redis()
             self.redis.start()
-            self.server.stop()
-            self.server = harness.Server(database_url=self.database.url, redis_url=self.redis.url, log_level="warn")
+        self.server.stop()
+        self.server = harness.Server(database_url=self.database.url, redis_url=self.redis.url, log_level="warn",
+                                     workers=workers)
 
     def close(self):
         self.server.kill()
@@ -238,9 +239,23 @@ def processor_seconds(pid):
     return used
 
 
-def beside_echo(bench, name, method, bodies):
-    """Rounds of (the server's rate, the echo's, microseconds of processor per call by thread), and the size."""
-    bench.use_redis()
+class Round:
+    """What the server, with so many workers, and the echo did in their turns."""
+
+    def __init__(self, bench, method, bodies, echo):
+        pids = {"server": bench.server.pid, "redis": bench.redis.process.pid}
+        before = {who: processor_seconds(pid) for who, pid in pids.items()}
+        seen = bench.load(method, bodies, "--seconds", SECONDS)
+        self.rate = seen["per_second"]
+        self.spent = {f"{who} {thread}": (used - before[who].get(thread, 0)) * 1e6 / seen["requests"]
+                      for who, pid in pids.items() for thread, used in processor_seconds(pid).items()}
+        self.spent["generator"] = seen["cpu_seconds"] * 1e6 / seen["requests"]
+        self.echo = bench.load("/bench.Echo/Echo", bodies, "--seconds", SECONDS, address=echo.address)["per_second"]
+
+
+def beside_echo(bench, name, what, method, bodies, workers):
+    """The row that compares the server with the echo, and the microseconds of processor of a call by thread."""
+    bench.use_redis(workers)
     warm = bench.load(method, bodies, "--seconds", CLIENTS_SECONDS)
     size = warm["answer_bytes"] - 5  # without gRPC's prefix
     rounds = []
@@ -248,43 +263,41 @@ def beside_echo(bench, name, method, bodies):
     try:
         bench.load("/bench.Echo/Echo", bodies, "--seconds", 1, address=echo.address)
         for nr in range(ROUNDS):
-            say(f"{name}: round {nr + 1} of {ROUNDS}")
-            pids = {"server": bench.server.pid, "redis": bench.redis.process.pid}
-            before = {who: processor_seconds(pid) for who, pid in pids.items()}
-            seen = bench.load(method, bodies, "--seconds", SECONDS)
-            spent = {f"{who} {thread}": (used - before[who].get(thread, 0)) * 1e6 / seen["requests"]
-                     for who, pid in pids.items() for thread, used in processor_seconds(pid).items()}
-            spent["generator"] = seen["cpu_seconds"] * 1e6 / seen["requests"]
-            theirs = bench.load("/bench.Echo/Echo", bodies, "--seconds", SECONDS, address=echo.address)
-            rounds.append((seen["per_second"], theirs["per_second"], spent))
+            say(f"{name}, {workers} workers: round {nr + 1} of {ROUNDS}")
+            rounds.append(Round(bench, method, bodies, echo))
     finally:
         echo.kill()
         echo.wait()
-    return rounds, size
+    ours, theirs = (statistics.median(rates) for rates in zip(*((r.rate, r.echo) for r in rounds)))
+    ratio = statistics.median(r.rate / r.echo for r in rounds)
+    floor = workers == CORES
+    row = Row(name if floor else "", f"{what} from Redis, {workers} workers ÷ echo of {size:,} bytes",
+              f"{ours:,.0f}/s ÷ {theirs:,.0f}/s", f"{ratio:.2f}", "≥ 0.75" if floor else "",
+              ratio >= 0.75 if floor else None)
+    return row, {part: statistics.median(r.spent.get(part, 0) for r in rounds) for part in rounds[0].spent}
 
 
-def ratio_row(name, what, rounds, size):
-    ours, theirs = (statistics.median(r[column] for r in rounds) for column in (0, 1))
-    ratio = statistics.median(r[0] / r[1] for r in rounds)
-    return Row(name, f"{what} from Redis ÷ echo of {size:,} bytes", f"{ours:,.0f}/s ÷ {theirs:,.0f}/s",
-               f"{ratio:.2f}", "≥ 0.75", ratio >= 0.75)
+def one_for_each_core(bench, name, what, method, bodies):
+    """The row with a worker for each processor, where the processors' time goes, and the row with one worker."""
+    row, spent = beside_echo(bench, name, what, method, bodies, CORES)
+    yield row
+    parts = sorted(((us, part) for part, us in spent.items() if us >= 0.05), reverse=True)
+    yield Row("", "  of which processor time of a call", ", ".join(f"{part} {us:.1f}" for us, part in parts),
+              f"{sum(us for us, _ in parts):.1f} µs", "", None)
+    if CORES > 1:
+        yield beside_echo(bench, name, what, method, bodies, 1)[0]
 
 
 def hot(bench):
     bodies = bench.bodies("hot", random.Random(1).sample(all_customers(), HOT_CUSTOMERS))
-    rounds, size = beside_echo(bench, "hot", NET_BALANCE, bodies)
-    yield ratio_row("hot", "GetNetBalance", rounds, size)
-    spent = {part: statistics.median(r[2].get(part, 0) for r in rounds) for part in rounds[0][2]}
-    parts = sorted(((us, part) for part, us in spent.items() if us >= 0.05), reverse=True)
-    yield Row("", "  of which processor time of a call", ", ".join(f"{part} {us:.1f}" for us, part in parts),
-              f"{sum(us for us, _ in parts):.1f} µs", "", None)
+    yield from one_for_each_core(bench, "hot", "GetNetBalance", NET_BALANCE, bodies)
 
 
 def list_row(bench):
     numbers = range(data.FIRST_WIDE_NUMBER, data.FIRST_WIDE_NUMBER + data.WIDE_CUSTOMERS)
     bodies = bench.bodies("wide", numbers, b"\x48\x01")  # with balance
-    rounds, size = beside_echo(bench, "list", LIST_BALANCES, bodies)
-    yield ratio_row("list", f"ListBalances of {data.WIDE_BALANCES} with balance", rounds, size)
+    yield from one_for_each_core(bench, "list", f"ListBalances of {data.WIDE_BALANCES} with balance", LIST_BALANCES,
+                                 bodies)
 
 
 def lag(bench):
