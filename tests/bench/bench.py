@@ -18,6 +18,7 @@ the data or the schema changes. BALANCED_BUILD names the build (default build/re
 directory of the PostgreSQL programs. Whatever else the machine does at the time shows in the figures.
 """
 
+import collections
 import hashlib
 import json
 import os
@@ -239,6 +240,10 @@ def processor_seconds(pid):
     return used
 
 
+def worker_count(workers):
+    return "one worker" if workers == 1 else f"{workers} workers"
+
+
 class Round:
     """What the server, with so many workers, and the echo did in their turns."""
 
@@ -247,8 +252,11 @@ class Round:
         before = {who: processor_seconds(pid) for who, pid in pids.items()}
         seen = bench.load(method, bodies, "--seconds", SECONDS)
         self.rate = seen["per_second"]
-        self.spent = {f"{who} {thread}": (used - before[who].get(thread, 0)) * 1e6 / seen["requests"]
-                      for who, pid in pids.items() for thread, used in processor_seconds(pid).items()}
+        self.spent = collections.Counter()
+        for who, pid in pids.items():
+            for thread, used in processor_seconds(pid).items():
+                part = "redis" if who == "redis" else thread.rstrip(" 0123456789")  # of all workers together
+                self.spent[part] += (used - before[who].get(thread, 0)) * 1e6 / seen["requests"]
         self.spent["generator"] = seen["cpu_seconds"] * 1e6 / seen["requests"]
         self.echo = bench.load("/bench.Echo/Echo", bodies, "--seconds", SECONDS, address=echo.address)["per_second"]
 
@@ -263,7 +271,7 @@ def beside_echo(bench, name, what, method, bodies, workers):
     try:
         bench.load("/bench.Echo/Echo", bodies, "--seconds", 1, address=echo.address)
         for nr in range(ROUNDS):
-            say(f"{name}, {workers} workers: round {nr + 1} of {ROUNDS}")
+            say(f"{name}, {worker_count(workers)}: round {nr + 1} of {ROUNDS}")
             rounds.append(Round(bench, method, bodies, echo))
     finally:
         echo.kill()
@@ -271,10 +279,10 @@ def beside_echo(bench, name, what, method, bodies, workers):
     ours, theirs = (statistics.median(rates) for rates in zip(*((r.rate, r.echo) for r in rounds)))
     ratio = statistics.median(r.rate / r.echo for r in rounds)
     floor = workers == CORES
-    row = Row(name if floor else "", f"{what} from Redis, {workers} workers ÷ echo of {size:,} bytes",
+    row = Row(name if floor else "", f"{what} from Redis, {worker_count(workers)} ÷ echo of {size:,} bytes",
               f"{ours:,.0f}/s ÷ {theirs:,.0f}/s", f"{ratio:.2f}", "≥ 0.75" if floor else "",
               ratio >= 0.75 if floor else None)
-    return row, {part: statistics.median(r.spent.get(part, 0) for r in rounds) for part in rounds[0].spent}
+    return row, {part: statistics.median(r.spent[part] for r in rounds) for part in rounds[0].spent}
 
 
 def one_for_each_core(bench, name, what, method, bodies):

@@ -164,6 +164,17 @@ class Postgres:
         shutil.rmtree(keep / "data", ignore_errors=True)
         fresh.rename(keep / "data")
 
+    def standby(self):
+        """Another cluster, made stopped, that follows this one, which runs, until it is told to promote itself."""
+        made = type(self)(**self.settings)
+        shutil.rmtree(made.data)
+        subprocess.run(
+            dying_with_us("KILL", self.user)
+            + [self.bin / "pg_basebackup", "-D", made.data, "-d", f"host={self.home} user=balanced",
+               "--write-recovery-conf", "--checkpoint=fast", "--no-sync"],
+            check=True, stdout=subprocess.DEVNULL, cwd="/")
+        return made
+
     def url_of(self, database):
         return f"postgresql:///{database}?host={self.home}&user=balanced"
 

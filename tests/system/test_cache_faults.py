@@ -488,6 +488,20 @@ def test_callers_who_ask_the_same_wait_for_one_computation(database, redis, serv
     assert {call.result().balance for call in calls[1:]} == {ada.balance}
 
 
+def test_stampede_on_a_customer_is_one_computation_in_each_server(database, redis, pair, ada):
+    """Everybody asks at the moment at which the answer has gone from Redis."""
+    _, clients, _ = pair
+    for client in clients:
+        ada.cached(client, redis)
+    redis.cli("FLUSHALL")
+    with locked(database):
+        calls = [client.future(NET, customer_id=ada.id) for _ in range(100) for client in clients]
+        wait_until(lambda: all(waiting(database, f"server{nr}") for nr in range(2)), "both computations")
+        time.sleep(0.2)
+        assert [waiting(database, f"server{nr}") for nr in range(2)] == [1, 1]
+    assert {call.result().balance for call in calls} == {ada.balance}
+
+
 def test_caller_who_wants_more_is_not_served_what_was_read_before(database, redis, server, ada):
     """The computation under way has its snapshot from before the write; who comes after the write needs a newer one."""
     client = server(redis_url=redis.url).client()

@@ -5,6 +5,7 @@ as the database is.
 
 import contextlib
 import os
+import re
 import signal
 import time
 
@@ -105,6 +106,24 @@ def test_database_paused_until_given_up_comes_back(postgres, database, customer,
             postgres.resume()
         wait_answering(client, customer)
     assert only(load.counts(), OK, UNAVAILABLE, DEADLINE), load.counts()
+
+
+def test_standby_may_be_behind_and_is_not_used_before_it_is_promoted(postgres, database, customer, server):
+    name = re.search(r"/(test_\d+)\?", database)[1]
+    standby = postgres.standby()
+    try:
+        standby.start()
+        one = server(database_url=standby.url_of(name), ready="live")
+        client = one.client()
+        harness.wait_until(lambda: "is a standby" in one.log, "the server to say what is wrong")
+        for _ in range(20):
+            assert ask(client, customer) == UNAVAILABLE
+        execute(postgres.url_of(name), "SELECT pg_switch_wal()")
+        execute(standby.url_of(name), "SELECT pg_promote()")
+        wait_answering(client, customer)
+        wait_health(one, "SERVING")
+    finally:
+        standby.remove()
 
 
 @pytest.mark.parametrize("which", ["LIMIT 1", ""], ids=["one", "all"])
