@@ -351,6 +351,22 @@ def test_other_server_takes_the_feed_over(database, redis, pair, ada, end):
         ada.shown_soon(clients[holder])
 
 
+def test_feed_goes_to_the_server_that_reaches_redis(database, redis, pair, ada):
+    """To and fro: whoever gave the lock up may have it again."""
+    _, clients, links = pair
+    ada.cached(clients[0], redis)
+    holder = int(feed_holder(database).removeprefix("server"))
+    for _ in range(3):
+        links[holder].refuse()
+        ada.insert()
+        ada.shown_soon(clients[1 - holder])
+        assert feed_holder(database) == f"server{1 - holder}"
+        links[holder].heal()
+        holder = 1 - holder
+        wait_until(lambda: links[1 - holder].connections, "the other to be connected again")
+        ada.cached(clients[1 - holder], redis)
+
+
 def test_feed_goes_on_when_its_session_is_ended(database, redis, pair, ada):
     _, clients, _ = pair
     for _ in range(5):
