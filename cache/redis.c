@@ -920,6 +920,7 @@ bool redis_has_room(const struct redis *r, bool for_raise)
 {
     int max = for_raise ? REDIS_IN_FLIGHT_MAX + REDIS_RAISES_MAX : REDIS_IN_FLIGHT_MAX;
 
-    return r->state == REDIS_IS_READY && r->count < max &&
+    /* A heartbeat takes nobody's place. */
+    return r->state == REDIS_IS_READY && r->count - r->heartbeats < max &&
            (for_raise || r->out_bytes < REDIS_OUT_BYTES_MAX);
 }

@@ -23,6 +23,7 @@ struct fake_item {
 };
 
 struct fake_session {
+    struct fake_redis *fake;
     int fd; /* -1: over */
     bool greeted;
     int scripts; /* that it was given */
@@ -71,8 +72,10 @@ void fake_idle(struct fake_redis *f, int ms);
 
 /* The newest session that was greeted; NULL if there is none. */
 struct fake_session *fake_newest(struct fake_redis *f);
-/* Whether the oldest item is this command. */
-bool fake_is(const struct fake_session *s, const char *command);
+/* How many items wait for the test, heartbeats not counted. */
+int fake_items(const struct fake_session *s);
+/* Whether the oldest of them is this command. */
+bool fake_is(struct fake_session *s, const char *command);
 /* Takes the oldest item off and answers it with what the client is to read. */
 void fake_answer(struct fake_session *s, const char *resp);
 /* The same with a list of two, each a bulk string, or nil where data is NULL. */

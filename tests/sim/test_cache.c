@@ -93,7 +93,7 @@ static void wait_miss(const struct ask *a)
 
 static void wait_items(struct fake_session *s, int count)
 {
-    FAKE_WAIT(&fake, s->item_count == count);
+    FAKE_WAIT(&fake, fake_items(s) == count);
 }
 
 static void assert_claim(const struct ask *a, const char *held)
@@ -298,7 +298,7 @@ static void reader_who_finds_nothing_claims_by_a_marker_of_its_own(void **state)
     wait_items(s, 2);
     fake_answer_pair(s, nil, nil);
     fake_answer_pair(s, nil, nil);
-    FAKE_WAIT(&fake, s->item_count == 2 && fake_is(s, "SET"));
+    FAKE_WAIT(&fake, fake_items(s) == 2 && fake_is(s, "SET"));
     assert_int_equal(a->done, 0);
     assert_int_equal(s->items[0].count, 7);
     assert_memory_equal(s->items[0].parts[3].data, "NX", 2);
@@ -666,7 +666,7 @@ static void hang_up_with_three_in_flight_is_three_misses(void **state)
     (void)state;
     wait_items(s, 3);
     fake_answer_pair(s, nil, nil);
-    FAKE_WAIT(&fake, s->item_count == 3); /* the first is in its second step */
+    FAKE_WAIT(&fake, fake_items(s) == 3); /* the first is in its second step */
     fake_hang_up(s);
     wait_miss(a);
     wait_miss(b);
@@ -1168,7 +1168,7 @@ static void lookup_beyond_the_ring_is_a_miss_and_a_raise_finds_room(void **state
         for (int i = 0; i < REDIS_RAISES_MAX; i++)
             kit_raise(i, 7);
         wait_raised(kit_raise(1, 7), ERR_UNAVAILABLE);
-        FAKE_WAIT(&fake, s->item_count >= REDIS_IN_FLIGHT_MAX + REDIS_RAISES_MAX);
+        FAKE_WAIT(&fake, fake_items(s) >= REDIS_IN_FLIGHT_MAX + REDIS_RAISES_MAX);
         for (int i = 0; i < REDIS_IN_FLIGHT_MAX; i++)
             answer_hit(s, &kit.asks[first + i], "5");
         for (int i = 0; i < REDIS_RAISES_MAX; i++)
@@ -1333,7 +1333,7 @@ static void close_ends_requests_in_every_place(void **state)
     (void)state;
     wait_items(s, 5);
     fake_answer_pair(s, nil, nil);
-    FAKE_WAIT(&fake, s->item_count == 5);
+    FAKE_WAIT(&fake, fake_items(s) == 5);
     fake_answer(s, "*2\r\n$-1\r\n$-1\r\n");
     kit_fill(answered, 5, "x");
     kit_cancel(cancelled);
