@@ -36,6 +36,8 @@ static const struct rpc_method ledger_methods[] = {
      &balances__v1__add_manual_ledger_entry_request__descriptor, add_manual_ledger_entry},
     {"/balances.v1.LedgerService/AdjustSeats", &balances__v1__adjust_seats_request__descriptor,
      adjust_seats},
+    {"/balances.v1.LedgerService/DrawDown", &balances__v1__draw_down_request__descriptor,
+     draw_down},
 };
 
 static const struct rpc_method catalog_methods[] = {

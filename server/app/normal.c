@@ -14,6 +14,8 @@ static_assert(
         sizeof(struct text_pair) == sizeof(Balances__V1__AccountBalance__CustomFieldsEntry) &&
         sizeof(struct text_pair) == sizeof(Balances__V1__CreateCommitRequest__CustomFieldsEntry) &&
         sizeof(struct text_pair) == sizeof(Balances__V1__CreateCreditRequest__CustomFieldsEntry) &&
+        sizeof(struct text_pair) == sizeof(Balances__V1__Charge__PricingGroupValuesEntry) &&
+        sizeof(struct text_pair) == sizeof(Balances__V1__Charge__PresentationGroupValuesEntry) &&
         sizeof(struct text_pair) == sizeof(Balances__V1__Specifier__PricingGroupValuesEntry) &&
         sizeof(struct text_pair) == sizeof(Balances__V1__Specifier__PresentationGroupValuesEntry),
     "map entries differ");

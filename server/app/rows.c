@@ -41,3 +41,53 @@ void read_segment(struct sql_reader *r, struct segment *ret)
     ret->manual = read_amount(r);
     ret->other = read_amount(r);
 }
+
+struct id *read_id_list(struct sql_reader *r, struct arena *a, size_t *ret_count)
+{
+    struct sql_array array = read_array(r);
+    struct id *ids = arena_array(a, (size_t)array.count, sizeof *ids);
+    struct sql_cell cell;
+
+    *ret_count = 0;
+    while (ids && array_next(r, &array, &cell)) {
+        if (cell_id(cell, &ids[*ret_count]) != ERR_OK) {
+            r->bad = true;
+            break;
+        }
+        ++*ret_count;
+    }
+    return ids;
+}
+
+const char **read_text_list(struct sql_reader *r, struct arena *a, size_t *ret_count)
+{
+    struct sql_array array = read_array(r);
+    const char **texts = arena_array(a, (size_t)array.count, sizeof *texts);
+    struct sql_cell cell;
+
+    *ret_count = 0;
+    while (texts && array_next(r, &array, &cell)) {
+        if (cell.len < 0) {
+            r->bad = true;
+            break;
+        }
+        texts[(*ret_count)++] = arena_text(a, bytes_of(cell.data, (size_t)cell.len));
+    }
+    return texts;
+}
+
+struct pair *read_pair_list(struct sql_reader *r, struct arena *a, size_t *ret_count)
+{
+    struct sql_array array = read_array(r);
+    struct pair *pairs = arena_array(a, (size_t)array.count, sizeof *pairs);
+    struct sql_reader record;
+
+    *ret_count = 0;
+    while (pairs && array_next_record(r, &array, &record)) {
+        struct pair *pair = &pairs[(*ret_count)++];
+        pair->key = arena_text(a, read_text(&record));
+        pair->value = arena_text(a, read_text(&record));
+        array_record_done(r, &record);
+    }
+    return pairs;
+}

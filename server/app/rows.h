@@ -1,6 +1,7 @@
 /* What several statements answer with, as values of the domain. */
 #pragma once
 
+#include "base/arena.h"
 #include "ledger/model.h"
 #include "sql/cell.h"
 
@@ -9,3 +10,9 @@ MUST_CHECK enum err kind_parse(struct bytes label, enum balance_kind *ret);
 
 /* Reads role, starting_at, ending_before, amount and the four totals; the id is not among them. */
 void read_segment(struct sql_reader *r, struct segment *ret);
+
+/* The next array, in an arena; NULL, with nothing read of it, when that is full. */
+struct id *read_id_list(struct sql_reader *r, struct arena *a, size_t *ret_count);
+const char **read_text_list(struct sql_reader *r, struct arena *a, size_t *ret_count);
+/* Of records of key and value. */
+struct pair *read_pair_list(struct sql_reader *r, struct arena *a, size_t *ret_count);

@@ -41,6 +41,7 @@ void *write_open(struct call *c, const struct write_method *method, size_t state
     c->state = w;
     w->call = c;
     w->method = method;
+    w->now = clock_now_us();
     line_place_init(&w->place);
     message_normalize(c->request);
     return w;
@@ -97,7 +98,6 @@ enum next write_start(struct write *w, const ProtobufCMessage *request, const st
         return call_fail_invalid(c);
     if (!hash_request(w, request))
         return call_fail_with(c, ERR_EXHAUSTED);
-    w->now = clock_now_us();
     c->step = step_in_line;
     c->cancel = cancel_wait;
     c->release = release;
@@ -218,6 +218,8 @@ static enum next step_state(struct call *c)
     args_id(args, &w->customer);
     write_optional_id(args, w->has_request_id, &w->request_id);
     w->method->ask(w, args);
+    if (c->arena.full)
+        return call_fail_with(c, ERR_EXHAUSTED);
     c->cancel = cancel_state;
     pool_submit(app_of(w)->pool, &w->query, on_state);
     return WAIT;
@@ -297,6 +299,16 @@ void write_lock(struct write *w)
     args_id(args, &w->customer);
     args_int(args, w->version);
     w->locked = true;
+}
+
+void write_steps(struct write *w, const struct sql_step *steps, int count)
+{
+    assert(w->step_count + 1 + count < SQL_STEPS_MAX);
+    if (count == 0)
+        return;
+    write_lock(w);
+    memcpy(&w->steps[w->step_count], steps, (size_t)count * sizeof *steps);
+    w->step_count += count;
 }
 
 void write_optional_text(struct sql_args *args, const char *text)

@@ -75,6 +75,9 @@ enum {
     /* Segments, and invoice items, of a new balance. Over it: INVALID_ARGUMENT. */
     SCHEDULE_ITEMS_MAX = 1000,
 
+    /* Charges of one draw-down. Over it: INVALID_ARGUMENT. */
+    DRAW_CHARGES_MAX = 250,
+
     /* Page sizes, defaults and largest (proto). Outside: INVALID_ARGUMENT. */
     BALANCES_PAGE_MAX = 25,
     LEDGER_PAGE_MAX = 1000,

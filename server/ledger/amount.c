@@ -159,6 +159,51 @@ enum err amount_mul(amount a, amount b, amount *ret)
     return ERR_OK;
 }
 
+/* The product of two magnitudes, in two halves. */
+static void multiply(amount_magnitude x, amount_magnitude y, amount_magnitude *ret_high,
+                     amount_magnitude *ret_low)
+{
+    const amount_magnitude x1 = x >> 64, x0 = (uint64_t)x, y1 = y >> 64, y0 = (uint64_t)y;
+    const amount_magnitude low = x0 * y0, left = x1 * y0, right = x0 * y1;
+    const amount_magnitude middle = (low >> 64) + (uint64_t)left + (uint64_t)right;
+
+    *ret_low = middle << 64 | (uint64_t)low;
+    *ret_high = x1 * y1 + (left >> 64) + (right >> 64) + (middle >> 64);
+}
+
+/* Long division, bit by bit: the quotient of 256 bits by 127 has a remainder that never needs more
+ * than 128 on the way. */
+enum err amount_mul_div(amount a, amount b, amount c, amount *ret)
+{
+    assert(amount_in_range(a) && amount_in_range(b) && amount_in_range(c) && c > 0);
+
+    const amount_magnitude divisor = (amount_magnitude)c;
+    amount_magnitude rest, low, quotient = 0;
+
+    multiply(magnitude_of(a), magnitude_of(b), &rest, &low);
+    if (rest >= divisor)
+        return ERR_RANGE;
+    if (rest == 0) {
+        quotient = low / divisor;
+        rest = low % divisor;
+    } else {
+        for (int bit = 127; bit >= 0; bit--) {
+            rest = rest << 1 | (low >> bit & 1);
+            if (rest >= divisor) {
+                rest -= divisor;
+                quotient |= (amount_magnitude)1 << bit;
+            }
+        }
+    }
+    if (quotient >= (amount_magnitude)amount_limit)
+        return ERR_RANGE;
+    quotient += rest > divisor - rest || (rest == divisor - rest && quotient % 2 == 1);
+    if (quotient >= (amount_magnitude)amount_limit)
+        return ERR_RANGE;
+    *ret = (a < 0) != (b < 0) ? -(amount)quotient : (amount)quotient;
+    return ERR_OK;
+}
+
 void amount_sum_add(struct amount_sum *sum, amount term)
 {
     sum->high += term >> 64; /* rounds down, which the low half makes up for */

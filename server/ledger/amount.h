@@ -37,6 +37,10 @@ struct amount_text amount_format(amount value);
 MUST_CHECK enum err amount_add(amount a, amount b, amount *ret);
 /* The product, rounded half to even at the last fractional digit; ERR_RANGE likewise. */
 MUST_CHECK enum err amount_mul(amount a, amount b, amount *ret);
+/* a * b / c with c > 0, rounded once, half to even at the last fractional digit; ERR_RANGE
+ * likewise.
+ */
+MUST_CHECK enum err amount_mul_div(amount a, amount b, amount c, amount *ret);
 /* Whether it has at most 26 integer digits. */
 bool amount_in_range(amount value);
 

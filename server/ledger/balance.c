@@ -56,6 +56,40 @@ enum err segment_remaining(const struct balance *b, const struct segment *s,
     return amount_sum_value(&sum, ret);
 }
 
+/* What the rollover spent stands on what was carried to it, so that much of the access segment is
+ * gone, too, as long as the cap lets it be carried. */
+static enum err held_by_rollover(const struct balance *b, amount *ret)
+{
+    const struct segment *to = find_role(b, SEGMENT_ROLLOVER);
+    amount carried, left;
+
+    *ret = 0;
+    if (to == NULL)
+        return ERR_OK;
+    enum err err = balance_carried(b, INCLUDE_FINAL_AND_DRAFT, &carried);
+    if (err == ERR_OK)
+        err = segment_remaining(b, to, INCLUDE_FINAL_AND_DRAFT, &left);
+    if (err != ERR_OK)
+        return err;
+    if (left < 0)
+        left = 0;
+    *ret = left < carried ? carried - left : 0;
+    return ERR_OK;
+}
+
+enum err segment_drawable(const struct balance *b, const struct segment *s, amount *ret)
+{
+    amount left, held = 0;
+    enum err err = segment_remaining(b, s, INCLUDE_FINAL_AND_DRAFT, &left);
+
+    if (err == ERR_OK && s->role == SEGMENT_ACCESS)
+        err = held_by_rollover(b, &held);
+    if (err != ERR_OK)
+        return err;
+    *ret = left > held ? left - held : 0;
+    return ERR_OK;
+}
+
 enum err balance_now(const struct balance *b, instant now, enum inclusion inclusion, amount *ret)
 {
     struct amount_sum sum = {0};

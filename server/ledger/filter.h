@@ -21,11 +21,6 @@ struct list_filter {
 MUST_CHECK enum err list_filter_selects(const struct list_filter *f, const struct balance *b,
                                         instant now, bool *ret);
 
-/* A custom field. */
-struct pair {
-    const char *key, *value;
-};
-
 /* One filter of a net balance: all of its conditions must hold, and an empty one always does. */
 struct net_filter {
     unsigned kinds;       /* a bit each, any of them; 0 means every kind */

@@ -56,6 +56,11 @@ struct balance {
     size_t segment_count;
 };
 
+/* A key and its value, compared exactly: a custom field, a group value of usage. */
+struct pair {
+    const char *key, *value;
+};
+
 /* Whose deductions count. */
 enum inclusion {
     INCLUDE_FINAL_AND_DRAFT,

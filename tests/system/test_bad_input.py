@@ -16,6 +16,7 @@ import grpc
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
+import draws
 import harness
 import http2
 import world
@@ -153,6 +154,7 @@ def write_request(here, method):
         "ArchiveContract": lambda: {**bea, "id": here.leaving},
         "PutProduct": lambda: {"id": here.product, "name": "Compute", "tags": ["a", "ä"]},
         "PutCreditType": lambda: {"id": here.euro, "name": "EUR"},
+        "DrawDown": lambda: {**bea, **once, **draws.request(here, in_charge(here)), "contract_id": here.contract},
     }[method]()
 
 
@@ -172,9 +174,9 @@ BAD_IDS = [
 ID_FIELDS = [
     *[(method, "customer_id") for method in (*READS, "CreateCommit", "CreateCredit", "UpdateEndDate",
                                               "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats",
-                                              "PutContract", "ArchiveContract")],
-    *[(method, "request_id") for method in WRITES[:6]],
-    *[(method, "id") for method in WRITES[2:]],
+                                              "PutContract", "ArchiveContract", "DrawDown")],
+    *[(method, "request_id") for method in (*WRITES[:6], "DrawDown")],
+    *[(method, "id") for method in WRITES[2:11]], ("DrawDown", "invoice_id"), ("DrawDown", "contract_id"),
     *[(method, "product_id") for method in WRITES[:2]], *[(method, "contract_id") for method in WRITES[:2]],
     ("CreateCommit", "invoice_contract_id"), ("AddManualLedgerEntry", "segment_id"), ("AdjustSeats", "segment_id"),
     ("AddManualLedgerEntry", "contract_id"), ("ListBalances", "id"), ("ListCredits", "credit_id"),
@@ -209,7 +211,8 @@ REQUIRED = {
     "AddManualLedgerEntry": ["customer_id", "id", "segment_id", "amount", "reason"],
     "AdjustSeats": ["customer_id", "id", "segment_id", "amount"],
     "PutCustomer": ["id", "name"], "PutContract": ["customer_id", "id", "name"],
-    "ArchiveContract": ["customer_id", "id"], "PutProduct": ["id", "name"], "PutCreditType": ["id", "name"]}
+    "ArchiveContract": ["customer_id", "id"], "PutProduct": ["id", "name"], "PutCreditType": ["id", "name"],
+    "DrawDown": ["customer_id", "invoice_id", "service_period_end"]}
 
 
 def test_missing_fields_of_a_write_are_named_all_at_once(here, write):
@@ -258,6 +261,17 @@ def in_invoices(here, **wrong):
     return {"invoice_schedule": {"schedule_items": items}}
 
 
+def in_charge(here, **wrong):
+    """A charge that is right, every field of it, but for what is wrong."""
+    return {"amount": "2", "commit_rate_amount": "1", "credit_type_id": USD, "product_id": here.product, "kind": 1,
+            "pricing_group_values": {"k": "v"}, "presentation_group_values": {"k": "v"}, "line_item_type": 1,
+            "starting_at": world.stamp(here.now), "unit_price": "1", "name": "n", **wrong}
+
+
+def in_charges(here, **wrong):
+    return {"charges": [in_charge(here), in_charge(here, **wrong)]}
+
+
 AMOUNTS = {
     "access": (WRITES[:2], "access_schedule.schedule_items[1].amount", lambda h, a: in_access(h, amount=a)),
     "invoice": (WRITES[:1], "invoice_schedule.schedule_items[1].amount", lambda h, a: in_invoices(h, amount=a)),
@@ -266,13 +280,17 @@ AMOUNTS = {
     "quantity": (WRITES[:1], "invoice_schedule.schedule_items[1].quantity",
                  lambda h, a: in_invoices(h, unit_price="1", quantity=a)),
     "rollover": (WRITES[:1], "rollover_fraction", lambda h, a: {"rollover_fraction": a}),
-    "entry": (WRITES[4:6], "amount", lambda h, a: {"amount": a})}
+    "entry": (WRITES[4:6], "amount", lambda h, a: {"amount": a}),
+    "charge": (["DrawDown"], "charges[1].amount", lambda h, a: in_charges(h, amount=a)),
+    "rate": (["DrawDown"], "charges[1].commit_rate_amount", lambda h, a: in_charges(h, commit_rate_amount=a)),
+    "unit": (["DrawDown"], "charges[1].unit_price", lambda h, a: in_charges(h, unit_price=a))}
 
 
 @pytest.mark.parametrize("place", AMOUNTS)
 def test_malformed_amount_is_refused(here, place):
     methods, field, wrong = AMOUNTS[place]
-    signs = {"entry": ["0", "-0.0"], "rollover": ["-0.1", "1.000000000001"]}.get(place, ["-1", "-0.000000000001"])
+    signs = {"entry": ["0", "-0.0"], "charge": ["0", "-1"], "rate": ["0.0", "-1"],
+             "rollover": ["-0.1", "1.000000000001"]}.get(place, ["-1", "-0.000000000001"])
     for method in methods:
         for bad in [*BAD_AMOUNTS, *signs]:
             with invalid(field):
@@ -305,6 +323,24 @@ def test_id_inside_a_new_balance_that_is_no_canonical_uuid_is_refused(here, meth
     for bad in BAD_IDS:
         with invalid(field):
             call(here, method, **changes(bad))
+
+
+def test_values_inside_a_charge_that_are_none_are_refused(here):
+    for field in ("credit_type_id", "product_id"):
+        for bad in BAD_IDS:
+            with invalid(f"charges[1].{field}"):
+                call(here, "DrawDown", **in_charges(here, **{field: bad}))
+    for field, numbers in (("kind", (4, 99, -1, 2**31 - 1)), ("line_item_type", (7, 99, -1, -2**31))):
+        for bad in numbers:
+            with invalid(f"charges[1].{field}"):
+                call(here, "DrawDown", **in_charges(here, **{field: bad}))
+    for bad in ({"seconds": FIRST_SECOND - 1}, {"seconds": LAST_SECOND + 1}, {"nanos": -1}, {"nanos": 1}):
+        with invalid("charges[1].starting_at"):
+            call(here, "DrawDown", **in_charges(here, starting_at=bad))
+    with invalid("charges[1].name"):
+        call(here, "DrawDown", **in_charges(here, name=LONG))
+    with invalid("charges"):
+        call(here, "DrawDown", charges=[{"amount": "1"}] * 251)
 
 
 LONG = "é" * 1001
@@ -403,7 +439,8 @@ def test_wrong_fields_come_before_what_does_not_exist(here, read):
 
 def test_wrong_fields_of_a_write_come_before_what_does_not_exist(here, write):
     names = request_of(write).fields_by_name
-    wrong, bad = ("name", "") if write.startswith("Put") else ("id" if "id" in names else "product_id", "x")
+    wrong, bad = ("name", "") if write.startswith("Put") else (
+        next(name for name in ("id", "product_id", "invoice_id") if name in names), "x")
     unknown = {name: USD for name in ("customer_id", "id") if name in names}
     with invalid(wrong):
         call(here, write, **{**unknown, wrong: bad})
@@ -642,7 +679,7 @@ def test_random_bytes_are_answered(here, method):
 @pytest.mark.parametrize("path", [
     "/balances.v1.BalanceService/Nothing", "/balances.v1.BalanceService/", "/balances.v1.BalanceService/listBalances",
     "/balances.v1.BalanceService/ListBalances/", "/balances.v1.balanceservice/ListBalances",
-    "/balances.v2.BalanceService/ListBalances", "/BalanceService/ListBalances", "/balances.v1.LedgerService/DrawDown",
+    "/balances.v2.BalanceService/ListBalances", "/BalanceService/ListBalances", "/balances.v1.LedgerService/Drawdown",
     "/grpc.health.v1.Health/Nothing", "/grpc.health.v1.Health/check", "/x", "/x/y/z", "//", "/",
     "/" + "x" * 3000, "/a b/c", "/\u00e9/\u20ac"])
 def test_unknown_method_is_unimplemented(here, path):

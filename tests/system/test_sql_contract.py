@@ -579,6 +579,10 @@ def test_every_write_of_a_customers_counts(book):
         f"DELETE FROM balances.draft_deduction WHERE invoice_id = '{invoice}'",
         "INSERT INTO balances.ledger_entry (customer_id, balance_id, segment_id, type, amount, reason)"
         f" VALUES ('{customer}', '{balance}', '{segment.id}', 'PREPAID_COMMIT_MANUAL', 1, 'r')",
+        "INSERT INTO balances.invoice (customer_id, id, service_period_end)"
+        f" VALUES ('{customer}', '{invoice}', {at})",
+        f"UPDATE balances.invoice SET status = 'FINALIZED', finalized_at = {at} WHERE id = '{invoice}'",
+        f"DELETE FROM balances.invoice WHERE id = '{invoice}'",
     ]:
         before = book.version(customer)
         assert book.run(statement) == 1

@@ -12,6 +12,7 @@ import grpc
 import psycopg2
 import pytest
 
+import draws
 import harness
 import world
 import writes
@@ -54,10 +55,12 @@ def every_write(here, ada):
         "UpdateEndDate": {"id": made(here, ada).id, "access_ending_before": world.stamp(here.day(3))},
         "ArchiveBalance": {"id": made(here, ada).id},
         "AddManualLedgerEntry": {**entry(made(here, ada)), "reason": "r"},
-        "AdjustSeats": entry(made(here, ada))}
+        "AdjustSeats": entry(made(here, ada)),
+        "DrawDown": draws.request(here, "5", "90")}
 
 
-METHODS = ["CreateCommit", "CreateCredit", "UpdateEndDate", "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats"]
+METHODS = ["CreateCommit", "CreateCredit", "UpdateEndDate", "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats",
+           "DrawDown"]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -82,9 +85,10 @@ def test_other_request_with_the_same_id_is_refused(here, ada, method):
     before = writes.everything(here)
     changes = [{"name": "other"}] if method.startswith("Create") else [
         {"id": world.new_id()}, {"amount": "6"}, {"segment_id": world.new_id()}, {"reason": "other"},
-        {"access_ending_before": world.stamp(here.day(2))}]
+        {"access_ending_before": world.stamp(here.day(2))}, {"invoice_id": world.new_id()}, {"replace": True},
+        {"dry_run": True}, {"charges": [draws.charge("5"), draws.charge("91")]}]
     for change in changes:
-        if set(change) <= set(fields):
+        if set(change) <= {*fields, *(("replace", "dry_run") if method == "DrawDown" else ())}:
             with harness.fails("ALREADY_EXISTS", "REQUEST_ID_REUSED"):
                 here.client.call(method, **{**fields, **change})
     for other in METHODS:

@@ -292,9 +292,60 @@ static void product_out_of_range_is_told(void **state)
     }
 }
 
+static void share_is_rounded_once_half_to_even(void **state)
+{
+    (void)state;
+    static const char *const rows[][4] = {
+        {"75", "2", "1.5", "100"},
+        {"1", "1", "3", "0.333333333333"},
+        {"2", "1", "3", "0.666666666667"},
+        {"-2", "1", "3", "-0.666666666667"},
+        {"2", "-1", "3", "-0.666666666667"},
+        {"0", "5", "7", "0"},
+        /* Ties, to the even neighbour. */
+        {"0.000000000001", "1", "2", "0"},
+        {"0.000000000003", "1", "2", "0.000000000002"},
+        {"-0.000000000003", "1", "2", "-0.000000000002"},
+        /* The product has more than 128 bits. */
+        {"99999999999999999999999999.999999999999", "99999999999999999999999999.999999999999",
+         "99999999999999999999999999.999999999999", "99999999999999999999999999.999999999999"},
+        {"90000000000000000000000000", "0.5", "90000000000000000000000000", "0.5"},
+        {"10000000000000000000000001", "30000000000000000000000000", "90000000000000000000000000",
+         "3333333333333333333333333.666666666667"},
+        {"10000000000000000000000002.000000000003", "45000000000000000000000000",
+         "90000000000000000000000000", "5000000000000000000000001.000000000002"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        amount share;
+        assert_int_equal(
+            amount_mul_div(units(rows[i][0]), units(rows[i][1]), units(rows[i][2]), &share),
+            ERR_OK);
+        assert_string_equal(amount_format(share).text, rows[i][3]);
+    }
+}
+
+static void share_out_of_range_is_told(void **state)
+{
+    (void)state;
+    static const char *const rows[][3] = {
+        {"99999999999999999999999999", "1.1", "1"},
+        {"99999999999999999999999999.999999999999", "1", "0.000000000001"},
+        {"99999999999999999999999999.999999999999", "3", "2.999999999999"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        amount share = 7;
+        assert_int_equal(
+            amount_mul_div(units(rows[i][0]), units(rows[i][1]), units(rows[i][2]), &share),
+            ERR_RANGE);
+        assert_true(share == 7);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(share_is_rounded_once_half_to_even),
+        cmocka_unit_test(share_out_of_range_is_told),
         cmocka_unit_test(product_is_rounded_half_to_even),
         cmocka_unit_test(product_out_of_range_is_told),
         cmocka_unit_test(parse_canonical_is_kept),

@@ -352,6 +352,37 @@ static void rollover_never_carries_a_debt(void **state)
     assert_usable(&b, future, "5", "5");
 }
 
+/* What the rollover has spent was carried there, so it is gone from the first segment, too. */
+static void drawing_never_takes_what_the_rollover_has_spent(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *cap, *spent, *drawable, *rollover;
+    } rows[] = {
+        {NULL, "0", "1000", "1000"}, {NULL, "-300", "700", "700"}, {"800", "-300", "700", "500"},
+        {"800", "-800", "200", "0"}, {"100", "0", "1000", "100"},  {"100", "-100", "900", "0"},
+        {"100", "-150", "900", "0"}, {NULL, "-1200", "0", "0"},    {"800", "50", "1000", "850"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct book b = {0};
+        amount drawable, rest;
+        account(&b, rows[i].cap);
+        b.segments[1].manual = units(rows[i].spent);
+        assert_int_equal(segment_drawable(&b.balance, &b.segments[0], &drawable), ERR_OK);
+        assert_amount(drawable, rows[i].drawable);
+        assert_int_equal(segment_drawable(&b.balance, &b.segments[1], &rest), ERR_OK);
+        assert_amount(rest, rows[i].rollover);
+        b.segments[0].draft -= drawable;
+        assert_int_equal(
+            segment_remaining(&b.balance, &b.segments[0], INCLUDE_FINAL_AND_DRAFT, &rest), ERR_OK);
+        assert_true(rest >= 0);
+        amount before = units(rows[i].spent) + units(rows[i].cap ? rows[i].cap : "1000"), after;
+        assert_int_equal(
+            segment_remaining(&b.balance, &b.segments[1], INCLUDE_FINAL_AND_DRAFT, &after), ERR_OK);
+        assert_true(after >= 0 || after == before);
+    }
+}
+
 static void total_is_every_transaction_whatever_the_date(void **state)
 {
     (void)state;
@@ -436,6 +467,7 @@ int main(void)
         cmocka_unit_test(b17_rollover_of_zero_carries_nothing),
         cmocka_unit_test(rollover_follows_late_deductions_of_the_first_segment),
         cmocka_unit_test(rollover_never_carries_a_debt),
+        cmocka_unit_test(drawing_never_takes_what_the_rollover_has_spent),
         cmocka_unit_test(total_is_every_transaction_whatever_the_date),
         cmocka_unit_test(order_of_a_fortune_and_a_debt_does_not_matter),
         cmocka_unit_test(overflow_is_told_and_writes_nothing),
