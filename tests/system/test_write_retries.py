@@ -31,7 +31,7 @@ def here(postgres):
 @pytest.fixture
 def ada(here):
     customer = here.customer()
-    customer.home = customer.contract()
+    customer.home, customer.next = customer.contract(), customer.contract()
     here.flush()
     return customer
 
@@ -54,10 +54,19 @@ def every_write(here, ada):
         "UpdateEndDate": {"id": made(here, ada).id, "access_ending_before": world.stamp(here.day(3))},
         "ArchiveBalance": {"id": made(here, ada).id},
         "AddManualLedgerEntry": {**entry(made(here, ada)), "reason": "r"},
-        "AdjustSeats": entry(made(here, ada))}
+        "AdjustSeats": entry(made(here, ada)),
+        "FinalizeInvoice": {"invoice_id": writes.draft_invoice(here, ada)},
+        "VoidInvoice": {"invoice_id": writes.draft_invoice(here, ada)},
+        "RolloverBalance": {
+            "id": made(here, ada, "CreateCommit", rollover_fraction="0.5", contract_id=ada.home).id,
+            "new_contract_id": ada.next, "starting_at": world.stamp(here.day(3)),
+            "ending_before": world.stamp(here.day(9))},
+        "TrueUpCommit": {"id": made(here, ada, "CreateCommit", **writes.postpaid(here, ada.home)).id,
+                         "invoice_id": world.new_id()}}
 
 
-METHODS = ["CreateCommit", "CreateCredit", "UpdateEndDate", "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats"]
+METHODS = ["CreateCommit", "CreateCredit", "UpdateEndDate", "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats",
+           "FinalizeInvoice", "VoidInvoice", "RolloverBalance", "TrueUpCommit"]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -82,7 +91,8 @@ def test_other_request_with_the_same_id_is_refused(here, ada, method):
     before = writes.everything(here)
     changes = [{"name": "other"}] if method.startswith("Create") else [
         {"id": world.new_id()}, {"amount": "6"}, {"segment_id": world.new_id()}, {"reason": "other"},
-        {"access_ending_before": world.stamp(here.day(2))}]
+        {"access_ending_before": world.stamp(here.day(2))}, {"invoice_id": world.new_id()},
+        {"new_contract_id": world.new_id()}, {"starting_at": world.stamp(here.day(2))}]
     for change in changes:
         if set(change) <= set(fields):
             with harness.fails("ALREADY_EXISTS", "REQUEST_ID_REUSED"):
