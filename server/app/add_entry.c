@@ -33,7 +33,7 @@ static void ask(struct write *w, struct sql_args *args)
 {
     struct add_entry *e = (struct add_entry *)w;
 
-    balance_state_ask(args, &e->balance_id, e->key, false);
+    balance_state_ask(args, &e->balance_id, &(struct balance_question){.key = e->key});
 }
 
 static enum err learn(struct write *w, struct sql_reader *r)
@@ -71,6 +71,10 @@ static enum next refuse(struct add_entry *e, enum adjustment_outcome outcome)
         return call_fail_precondition(c, "BALANCE_ARCHIVED",
                                       subject_of(c, "balance", &e->balance_id),
                                       "balance %s is archived", e->balance_text);
+    case ADJUSTMENT_ROLLED_OVER:
+        return call_fail_precondition(
+            c, "ROLLED_OVER", subject_of(c, "balance", &e->balance_id),
+            "balance %s came of a rollover, and such a balance takes no seats", e->balance_text);
     case ADJUSTMENT_EXPIRED:
         return call_fail_precondition(c, "SEGMENT_EXPIRED",
                                       subject_of(c, "segment", &e->segment_id),

@@ -38,6 +38,14 @@ static const struct rpc_method ledger_methods[] = {
      adjust_seats},
     {"/balances.v1.LedgerService/DrawDown", &balances__v1__draw_down_request__descriptor,
      draw_down},
+    {"/balances.v1.LedgerService/FinalizeInvoice",
+     &balances__v1__finalize_invoice_request__descriptor, finalize_invoice},
+    {"/balances.v1.LedgerService/VoidInvoice", &balances__v1__void_invoice_request__descriptor,
+     void_invoice},
+    {"/balances.v1.LedgerService/RolloverBalance",
+     &balances__v1__rollover_balance_request__descriptor, rollover_balance},
+    {"/balances.v1.LedgerService/TrueUpCommit", &balances__v1__true_up_commit_request__descriptor,
+     true_up_commit},
 };
 
 static const struct rpc_method catalog_methods[] = {

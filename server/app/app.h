@@ -39,6 +39,10 @@ enum next archive_balance(struct call *c);
 enum next add_manual_ledger_entry(struct call *c);
 enum next adjust_seats(struct call *c);
 enum next draw_down(struct call *c);
+enum next finalize_invoice(struct call *c);
+enum next void_invoice(struct call *c);
+enum next rollover_balance(struct call *c);
+enum next true_up_commit(struct call *c);
 
 enum next put_customer(struct call *c);
 enum next put_contract(struct call *c);

@@ -23,7 +23,7 @@ static void ask(struct write *w, struct sql_args *args)
 {
     struct archive_balance *b = (struct archive_balance *)w;
 
-    balance_state_ask(args, &b->balance_id, "", true);
+    balance_state_ask(args, &b->balance_id, &(struct balance_question){.with_use = true});
 }
 
 static enum err learn(struct write *w, struct sql_reader *r)

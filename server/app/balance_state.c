@@ -5,12 +5,41 @@
 
 #include "app/rows.h"
 
-void balance_state_ask(struct sql_args *args, const struct id *balance, const char *key,
-                       bool with_use)
+void balance_state_ask(struct sql_args *args, const struct id *balance,
+                       const struct balance_question *question)
 {
     args_id(args, balance);
-    write_optional_text(args, key);
-    args_bool(args, with_use);
+    write_optional_text(args, question->key ? question->key : "");
+    args_bool(args, question->with_use);
+    write_optional_id(args, question->new_contract != NULL, question->new_contract);
+    write_optional_id(args, question->invoice != NULL, question->invoice);
+}
+
+struct invoice_status read_invoice_status(struct sql_reader *r)
+{
+    struct invoice_status status = {.found = read_bool(r)};
+
+    status.finalized = read_bool(r);
+    status.voided = read_bool(r);
+    return status;
+}
+
+/* The columns of the balance that only rollovers and true-ups look at. */
+static void read_terms(struct balance_state *s, struct sql_reader *r)
+{
+    s->has_home = !read_null(r);
+    if (s->has_home)
+        s->home_id = read_id(r);
+    s->has_product = !read_null(r);
+    if (s->has_product)
+        s->product_id = read_id(r);
+    s->credit_type_id = read_id(r);
+    s->balance.true_up_disabled = read_bool(r);
+    s->balance.rolled_over = read_bool(r);
+    s->has_rollover_fraction = !read_null(r);
+    if (s->has_rollover_fraction)
+        s->rollover_fraction = read_amount(r);
+    s->rolled_over = read_amount(r);
 }
 
 static void read_segments(struct balance_state *s, struct arena *a, struct sql_reader *r)
@@ -55,6 +84,9 @@ static void read_items(struct balance_state *s, struct arena *a, struct sql_read
 enum err balance_state_learn(struct balance_state *s, struct arena *a, struct sql_reader *r)
 {
     *s = (struct balance_state){.key_used = read_bool(r)};
+    s->new_contract_found = read_bool(r);
+    s->new_contract_archived = read_bool(r);
+    s->invoice = read_invoice_status(r);
     s->found = !read_null(r);
     if (!s->found)
         return ERR_OK;
@@ -65,6 +97,7 @@ enum err balance_state_learn(struct balance_state *s, struct arena *a, struct sq
     s->balance.contract_level = !read_null(r);
     if (s->balance.contract_level)
         s->contract_id = read_id(r);
+    read_terms(s, r);
     read_segments(s, a, r);
     read_items(s, a, r);
     return ERR_OK;

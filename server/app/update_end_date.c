@@ -26,7 +26,7 @@ static void ask(struct write *w, struct sql_args *args)
 {
     struct update_end_date *u = (struct update_end_date *)w;
 
-    balance_state_ask(args, &u->balance_id, "", true);
+    balance_state_ask(args, &u->balance_id, &(struct balance_question){.with_use = true});
 }
 
 static enum err learn(struct write *w, struct sql_reader *r)
@@ -53,6 +53,10 @@ static enum next refuse_access(struct update_end_date *u, const struct end_date_
     case END_DATE_ARCHIVED:
         return call_fail_precondition(c, "BALANCE_ARCHIVED", balance, "balance %s is archived",
                                       u->balance_text);
+    case END_DATE_ROLLED_OVER:
+        return call_fail_precondition(
+            c, "ROLLED_OVER", balance,
+            "balance %s came of a rollover, and such a balance keeps its end", u->balance_text);
     case END_DATE_LATER:
         field_wrong(c, "access_ending_before", "must not be later than the end, which is %s",
                     instant_text(c, v->limit));

@@ -33,6 +33,8 @@ enum adjustment_outcome adjustment_check(const struct balance *b, const struct s
         return ADJUSTMENT_KIND;
     if (b->archived)
         return ADJUSTMENT_ARCHIVED;
+    if (b->rolled_over && !manual)
+        return ADJUSTMENT_ROLLED_OVER;
     if (segment_state_at(s, now) == SEGMENT_EXPIRED)
         return ADJUSTMENT_EXPIRED;
     if (amount_add(manual ? s->manual : s->other, value, &remaining) != ERR_OK ||

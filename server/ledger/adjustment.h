@@ -13,10 +13,11 @@ enum adjustment_outcome {
     ADJUSTMENT_DUE,
 
     /* or it cannot be, because */
-    ADJUSTMENT_KIND,     /* balances of this kind take none; */
-    ADJUSTMENT_ARCHIVED, /* the balance is archived; */
-    ADJUSTMENT_EXPIRED,  /* the segment has ended; an upcoming one is fine; */
-    ADJUSTMENT_TOO_LARGE /* a sum would have more digits than an amount may have */
+    ADJUSTMENT_KIND,        /* balances of this kind take none; */
+    ADJUSTMENT_ARCHIVED,    /* the balance is archived; */
+    ADJUSTMENT_ROLLED_OVER, /* it came of a rollover, which has no seats of its own; */
+    ADJUSTMENT_EXPIRED,     /* the segment has ended; an upcoming one is fine; */
+    ADJUSTMENT_TOO_LARGE    /* a sum would have more digits than an amount may have */
 };
 
 /* `s` is one of the balance's. `ret_type` is the entry's, where it is due. */

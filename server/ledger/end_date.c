@@ -46,6 +46,8 @@ struct end_date_verdict end_date_check(const struct balance *b, const struct bal
         return verdict(END_DATE_KIND, 0, NULL);
     if (b->archived)
         return verdict(END_DATE_ARCHIVED, 0, NULL);
+    if (b->rolled_over)
+        return verdict(END_DATE_ROLLED_OVER, 0, NULL);
     const instant current = last_end(b);
     if (end == current || end == END_DATE_NONE)
         return verdict(END_DATE_STAYS, current, NULL);

@@ -11,6 +11,7 @@ enum end_date_outcome {
     /* or it cannot move, because */
     END_DATE_KIND,             /* only prepaid commits and credits have one to move; */
     END_DATE_ARCHIVED,         /* the balance is archived; */
+    END_DATE_ROLLED_OVER,      /* it came of a rollover, and is not edited; */
     END_DATE_LATER,            /* it would be later than `limit`, the end; */
     END_DATE_BEFORE_DEDUCTION, /* or before `limit`, when a final invoice deducted; */
     END_DATE_DROPS_USED,       /* `segment` would vanish, and has entries or drafts; */

@@ -49,6 +49,7 @@ struct balance {
     bool archived;
     bool contract_level;
     bool allow_overdraft;
+    bool rolled_over;      /* from another balance: it is not edited (domain.md B12) */
     bool true_up_disabled; /* postpaid: the shortfall lapses instead of being billed */
     bool has_rollover_cap; /* account balances; without it everything rolls over */
     amount rollover_cap;

@@ -44,6 +44,9 @@ def here(postgres):
         served.flush()
         served.kept = writes.made(served, served.bea, "CreateCommit", access_schedule=writes.access(
             served, writes.item(served), writes.item(served, start=40, end=50)))
+        served.rolling = writes.made(served, served.bea, "CreateCommit", contract_id=served.leaving,
+                                     rollover_fraction="0.5")
+        served.owed = writes.made(served, served.bea, "CreateCommit", **writes.postpaid(served, served.contract))
         served.ended = writes.made(served, served.bea)
         served.call("ArchiveBalance", served.bea, id=served.ended.id)
         served.requests = {}
@@ -149,6 +152,11 @@ def write_request(here, method):
         "ArchiveBalance": lambda: {**bea, **once, "id": here.ended.id},
         "AddManualLedgerEntry": lambda: {**entry, **once, "reason": "because", "uniqueness_key": world.new_id()},
         "AdjustSeats": lambda: {**entry, **once},
+        "FinalizeInvoice": lambda: {**bea, **once, "invoice_id": writes.draft_invoice(here, here.bea)},
+        "VoidInvoice": lambda: {**bea, **once, "invoice_id": writes.draft_invoice(here, here.bea)},
+        "RolloverBalance": lambda: {**bea, **once, "id": here.rolling.id, "new_contract_id": here.contract,
+                                    "starting_at": world.stamp(here.now), "ending_before": world.stamp(here.day(9))},
+        "TrueUpCommit": lambda: {**bea, **once, "id": here.owed.id, "invoice_id": world.new_id()},
         "PutCustomer": lambda: {"id": here.bea.id, "name": "Bea"},
         "PutContract": lambda: {**bea, "id": here.contract, "name": "Contract"},
         "ArchiveContract": lambda: {**bea, "id": here.leaving},
@@ -174,9 +182,12 @@ BAD_IDS = [
 ID_FIELDS = [
     *[(method, "customer_id") for method in (*READS, "CreateCommit", "CreateCredit", "UpdateEndDate",
                                               "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats",
+                                              "FinalizeInvoice", "VoidInvoice", "RolloverBalance", "TrueUpCommit",
                                               "PutContract", "ArchiveContract", "DrawDown")],
-    *[(method, "request_id") for method in (*WRITES[:6], "DrawDown")],
-    *[(method, "id") for method in WRITES[2:11]], ("DrawDown", "invoice_id"), ("DrawDown", "contract_id"),
+    *[(method, "request_id") for method in (*WRITES[:10], "DrawDown")],
+    *[(method, "id") for method in WRITES[2:-1] if "Invoice" not in method],
+    *[(method, "invoice_id") for method in ("FinalizeInvoice", "VoidInvoice", "TrueUpCommit", "DrawDown")],
+    ("RolloverBalance", "new_contract_id"), ("DrawDown", "contract_id"),
     *[(method, "product_id") for method in WRITES[:2]], *[(method, "contract_id") for method in WRITES[:2]],
     ("CreateCommit", "invoice_contract_id"), ("AddManualLedgerEntry", "segment_id"), ("AdjustSeats", "segment_id"),
     ("AddManualLedgerEntry", "contract_id"), ("ListBalances", "id"), ("ListCredits", "credit_id"),
@@ -210,6 +221,9 @@ REQUIRED = {
     "ArchiveBalance": ["customer_id", "id"],
     "AddManualLedgerEntry": ["customer_id", "id", "segment_id", "amount", "reason"],
     "AdjustSeats": ["customer_id", "id", "segment_id", "amount"],
+    "FinalizeInvoice": ["customer_id", "invoice_id"], "VoidInvoice": ["customer_id", "invoice_id"],
+    "RolloverBalance": ["customer_id", "id", "new_contract_id", "starting_at", "ending_before"],
+    "TrueUpCommit": ["customer_id", "id", "invoice_id"],
     "PutCustomer": ["id", "name"], "PutContract": ["customer_id", "id", "name"],
     "ArchiveContract": ["customer_id", "id"], "PutProduct": ["id", "name"], "PutCreditType": ["id", "name"],
     "DrawDown": ["customer_id", "invoice_id", "service_period_end"]}
@@ -440,7 +454,7 @@ def test_wrong_fields_come_before_what_does_not_exist(here, read):
 def test_wrong_fields_of_a_write_come_before_what_does_not_exist(here, write):
     names = request_of(write).fields_by_name
     wrong, bad = ("name", "") if write.startswith("Put") else (
-        next(name for name in ("id", "product_id", "invoice_id") if name in names), "x")
+        next(name for name in ("id", "invoice_id", "product_id") if name in names), "x")
     unknown = {name: USD for name in ("customer_id", "id") if name in names}
     with invalid(wrong):
         call(here, write, **{**unknown, wrong: bad})

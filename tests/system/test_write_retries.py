@@ -32,7 +32,7 @@ def here(postgres):
 @pytest.fixture
 def ada(here):
     customer = here.customer()
-    customer.home = customer.contract()
+    customer.home, customer.next = customer.contract(), customer.contract()
     here.flush()
     return customer
 
@@ -56,11 +56,19 @@ def every_write(here, ada):
         "ArchiveBalance": {"id": made(here, ada).id},
         "AddManualLedgerEntry": {**entry(made(here, ada)), "reason": "r"},
         "AdjustSeats": entry(made(here, ada)),
+        "FinalizeInvoice": {"invoice_id": writes.draft_invoice(here, ada)},
+        "VoidInvoice": {"invoice_id": writes.draft_invoice(here, ada)},
+        "RolloverBalance": {
+            "id": made(here, ada, "CreateCommit", rollover_fraction="0.5", contract_id=ada.home).id,
+            "new_contract_id": ada.next, "starting_at": world.stamp(here.day(3)),
+            "ending_before": world.stamp(here.day(9))},
+        "TrueUpCommit": {"id": made(here, ada, "CreateCommit", **writes.postpaid(here, ada.home)).id,
+                         "invoice_id": world.new_id()},
         "DrawDown": draws.request(here, "5", "90")}
 
 
 METHODS = ["CreateCommit", "CreateCredit", "UpdateEndDate", "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats",
-           "DrawDown"]
+           "FinalizeInvoice", "VoidInvoice", "RolloverBalance", "TrueUpCommit", "DrawDown"]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -86,7 +94,8 @@ def test_other_request_with_the_same_id_is_refused(here, ada, method):
     changes = [{"name": "other"}] if method.startswith("Create") else [
         {"id": world.new_id()}, {"amount": "6"}, {"segment_id": world.new_id()}, {"reason": "other"},
         {"access_ending_before": world.stamp(here.day(2))}, {"invoice_id": world.new_id()}, {"replace": True},
-        {"dry_run": True}, {"charges": [draws.charge("5"), draws.charge("91")]}]
+        {"dry_run": True}, {"charges": [draws.charge("5"), draws.charge("91")]},
+        {"new_contract_id": world.new_id()}, {"starting_at": world.stamp(here.day(2))}]
     for change in changes:
         if set(change) <= {*fields, *(("replace", "dry_run") if method == "DrawDown" else ())}:
             with harness.fails("ALREADY_EXISTS", "REQUEST_ID_REUSED"):

@@ -14,6 +14,7 @@ from world import stamp
 
 PREPAID_TYPE, POSTPAID_TYPE = 1, 2
 WRITES = ["CreateCommit", "CreateCredit", "UpdateEndDate", "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats",
+          "FinalizeInvoice", "VoidInvoice", "RolloverBalance", "TrueUpCommit",
           "PutCustomer", "PutContract", "ArchiveContract", "PutProduct", "PutCreditType", "DrawDown"]
 
 
@@ -60,6 +61,12 @@ def shown(here, customer, balance):
                        include_archived=True, include_contract_balances=True)
     one, = answer.data
     return getattr(one, one.WhichOneof("kind"))
+
+
+def draft_invoice(here, customer):
+    """A draft invoice without deductions, as another program would make it."""
+    return str(here.run("INSERT INTO invoice (customer_id, service_period_end) VALUES (%s, now()) RETURNING id",
+                        customer.id)[0][0])
 
 
 def segments(balance):

@@ -62,6 +62,10 @@ static void adjustment_waits_for_the_start_but_not_beyond_the_end(void **state)
     }
     book.balance.archived = true;
     assert_int_equal(check(ADJUSTMENT_MANUAL, date(2024, 2, 1), "5"), ADJUSTMENT_ARCHIVED);
+    book.balance.archived = false;
+    book.balance.rolled_over = true;
+    assert_int_equal(check(ADJUSTMENT_MANUAL, date(2024, 1, 1), "5"), ADJUSTMENT_DUE);
+    assert_int_equal(check(ADJUSTMENT_SEATS, date(2024, 1, 1), "5"), ADJUSTMENT_ROLLED_OVER);
 }
 
 /* Overdrawing is allowed: the debt is remembered (B6). */

@@ -137,6 +137,11 @@ static void end_date_is_of_prepaid_and_credit(void **state)
                          due[kind] == END_DATE_KIND ? END_DATE_KIND : END_DATE_ARCHIVED);
         assert_int_equal(outcome(END_DATE_NONE),
                          due[kind] == END_DATE_KIND ? END_DATE_KIND : END_DATE_ARCHIVED);
+        book.balance.archived = false;
+        book.balance.rolled_over = true;
+        assert_int_equal(outcome(date(2024, 1, 15)),
+                         due[kind] == END_DATE_KIND ? END_DATE_KIND : END_DATE_ROLLED_OVER);
+        book.balance.rolled_over = false;
     }
 }
 
