@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-enum { OID_TEXT = 25, OID_TIMESTAMPTZ = 1184, OID_UUID = 2950 };
+enum { OID_BYTEA = 17, OID_TEXT = 25, OID_TIMESTAMPTZ = 1184, OID_UUID = 2950 };
 
 static const int64_t epoch_us = INT64_C(946684800000000); /* 2000-01-01, PostgreSQL's, in ours */
 
@@ -117,6 +117,21 @@ enum err args_texts(struct sql_args *a, struct arena *arena, const char *const *
             at += 4;
         }
     }
+    return ERR_OK;
+}
+
+enum err args_byteas(struct sql_args *a, struct arena *arena, const struct bytes *bytes,
+                     size_t count)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < count; i++)
+        len += 4 + bytes[i].len;
+    uint8_t *at = add_array(a, arena, OID_BYTEA, count, len);
+    if (!at)
+        return ERR_EXHAUSTED;
+    for (size_t i = 0; i < count; i++)
+        at = put_element(at, bytes[i].data, bytes[i].len);
     return ERR_OK;
 }
 

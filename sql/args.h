@@ -29,6 +29,8 @@ void args_text(struct sql_args *a, struct bytes text);
  * ERR_EXHAUSTED when the arena is full. */
 MUST_CHECK enum err args_texts(struct sql_args *a, struct arena *arena, const char *const *texts,
                                size_t count);
+MUST_CHECK enum err args_byteas(struct sql_args *a, struct arena *arena, const struct bytes *bytes,
+                                size_t count);
 MUST_CHECK enum err args_ids(struct sql_args *a, struct arena *arena, const struct id *ids,
                              size_t count);
 MUST_CHECK enum err args_instants(struct sql_args *a, struct arena *arena, const instant *instants,

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "app/batch.h"
 #include "app/read.h"
 #include "balances/v1/balances.pb-c.h"
 #include "balances/v1/catalog.pb-c.h"
@@ -94,6 +95,7 @@ void *app_open(struct worker *w, void *arg)
         .arg = app,
     };
     lines_open(&app->lines, &w->loop);
+    batches_open(app, &w->loop);
     app->pool = pool_open(&options);
     if (*config->redis_url) {
         const struct cache_options cache = {
@@ -134,11 +136,18 @@ static void on_pool_closed(void *arg)
         on_cache_closed(app);
 }
 
-static void on_lines_closed(void *arg)
+static void on_leaving_closed(void *arg)
 {
     struct app *app = arg;
 
     pool_close(app->pool, on_pool_closed, app);
+}
+
+static void on_lines_closed(void *arg)
+{
+    struct app *app = arg;
+
+    later_close(&app->leaving, on_leaving_closed);
 }
 
 void app_close(struct worker *w)

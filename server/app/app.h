@@ -14,7 +14,8 @@ struct app {
     struct pool *pool;
     struct cache *cache; /* NULL: none */
     struct reads *reads;
-    struct lines lines; /* of writes */
+    struct lines lines;   /* of writes */
+    struct later leaving; /* writes that have left their batch */
 };
 
 /* The services that are offered, for rpc_options. */

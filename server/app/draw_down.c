@@ -7,15 +7,16 @@
  *
  * Which balance covers what is the ledger's to decide, and what is then to be written the book's.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "app/balance_state.h"
+#include "app/batch.h"
 #include "app/draw_book.h"
 #include "app/fields.h"
 #include "app/message.h"
 #include "app/normal.h"
-#include "app/write.h"
 #include "balances/v1/ledger.pb-c.h"
 #include "base/limits.h"
 
@@ -24,14 +25,12 @@ typedef Balances__V1__DrawDownRequest draw_request;
 enum { FIELD_NAME_MAX = 96 };
 
 struct draw_down {
-    struct write write;
+    struct batch_member member;
     const draw_request *in;
     struct id invoice_id, contract_id;
     bool has_contract;
     instant service_period_end;
     struct charge *charges; /* as many as the request has */
-
-    struct draw_book book;
 };
 
 /* ---- the request ---- */
@@ -111,7 +110,7 @@ static const struct pair *pairs_of(struct arena *a, struct text_pair *const *in,
 
 static void read_charge(struct draw_down *d, Balances__V1__Charge *in, size_t i)
 {
-    struct call *c = d->write.call;
+    struct call *c = d->member.write.call;
     struct charge *charge = &d->charges[i];
     char name[FIELD_NAME_MAX];
 
@@ -137,7 +136,7 @@ static void read_charge(struct draw_down *d, Balances__V1__Charge *in, size_t i)
     read_line_item_type(c, i, (int)in->line_item_type, charge);
     if (!field_instant(c, charge_field(name, i, "starting_at"), in->starting_at,
                        &charge->starting_at))
-        charge->starting_at = d->write.now;
+        charge->starting_at = d->member.write.now;
     if (*in->unit_price)
         field_amount_from_zero(c, charge_field(name, i, "unit_price"), &in->unit_price,
                                &charge->unit_price);
@@ -212,23 +211,25 @@ static enum err ask_for(struct sql_args *args, struct arena *a, const struct wan
     return err;
 }
 
-static void ask(struct write *w, struct sql_args *args)
+static enum err ask(struct batch *b, struct sql_args *args)
 {
-    struct draw_down *d = (struct draw_down *)w;
     struct wanted wanted;
+    size_t requests = 0, charges = 0;
 
-    if (!wanted_init(&wanted, &w->call->arena, 1, d->in->n_charges))
-        return;
-    add_wanted(&wanted, d);
-    if (ask_for(args, &w->call->arena, &wanted) != ERR_OK)
-        return; /* the arena is full, which the driver sees */
+    for (struct batch_member *m = batch_next(b, NULL); m; m = batch_next(b, m)) {
+        requests++;
+        charges += ((struct draw_down *)m)->in->n_charges;
+    }
+    if (!wanted_init(&wanted, batch_arena(b), requests, charges))
+        return ERR_EXHAUSTED;
+    for (struct batch_member *m = batch_next(b, NULL); m; m = batch_next(b, m))
+        add_wanted(&wanted, (struct draw_down *)m);
+    return ask_for(args, batch_arena(b), &wanted);
 }
 
-static enum err learn(struct write *w, struct sql_reader *r)
+static enum err learn(struct batch *b, struct sql_reader *r)
 {
-    struct draw_down *d = (struct draw_down *)w;
-
-    draw_book_read(&d->book, &w->call->arena, r);
+    draw_book_read(batch_state(b), batch_arena(b), r);
     return ERR_OK;
 }
 
@@ -237,7 +238,7 @@ static enum err learn(struct write *w, struct sql_reader *r)
 /* DONE where something that the request refers to does not exist. */
 static enum next look_for_all(struct draw_down *d, const struct draw_book *book)
 {
-    struct call *c = d->write.call;
+    struct call *c = d->member.write.call;
 
     if (d->has_contract && !draw_book_has_contract(book, &d->contract_id))
         return call_fail_not_found(c, "contract", d->in->contract_id);
@@ -250,7 +251,7 @@ static enum next look_for_all(struct draw_down *d, const struct draw_book *book)
 /* DONE where the invoice is not this draft. */
 static enum next check_invoice(struct draw_down *d, const struct draw_invoice *invoice)
 {
-    struct call *c = d->write.call;
+    struct call *c = d->member.write.call;
     const char *subject = subject_of(c, "invoice", &d->invoice_id);
 
     if (!invoice->is_draft)
@@ -329,7 +330,7 @@ static Balances__V1__ChargeResult *message_result(struct arena *a, const struct 
 static enum err draw_all(struct draw_down *d, struct draw_book *book, struct draw_invoice *invoice,
                          Balances__V1__ChargeResult **results)
 {
-    struct arena *a = &d->write.call->arena;
+    struct arena *a = &d->member.write.call->arena;
     const size_t count = d->in->n_charges;
     struct charge **order = arena_array(a, count, sizeof *order);
     struct split split;
@@ -356,7 +357,7 @@ static enum err draw(struct draw_down *d, struct draw_book *book, struct draw_in
                      Balances__V1__ChargeResult ***ret)
 {
     Balances__V1__ChargeResult **results =
-        arena_array(&d->write.call->arena, d->in->n_charges, sizeof *results);
+        arena_array(&d->member.write.call->arena, d->in->n_charges, sizeof *results);
     enum err err = ERR_EXHAUSTED;
 
     draw_book_save(book);
@@ -372,51 +373,64 @@ static enum err draw(struct draw_down *d, struct draw_book *book, struct draw_in
     return err;
 }
 
-static enum next decide(struct write *w)
+static enum next decide(struct batch *b, struct batch_member *m)
 {
-    struct draw_down *d = (struct draw_down *)w;
-    struct draw_invoice *invoice = draw_book_invoice(&d->book, &d->invoice_id);
+    struct draw_down *d = (struct draw_down *)m;
+    struct call *c = m->write.call;
+    struct draw_book *book = batch_state(b);
+    struct draw_invoice *invoice = draw_book_invoice(book, &d->invoice_id);
     Balances__V1__DrawDownResponse answer;
-    int steps;
 
     balances__v1__draw_down_response__init(&answer);
-    if (look_for_all(d, &d->book) == DONE || (invoice && check_invoice(d, invoice) == DONE))
+    if (look_for_all(d, book) == DONE || (invoice && check_invoice(d, invoice) == DONE))
         return DONE;
-    enum err err = draw(d, &d->book, invoice, &answer.results);
+    const enum err err = draw(d, book, invoice, &answer.results);
     if (err == ERR_RANGE)
-        return call_fail(w->call, ERR_RANGE,
+        return call_fail(c, ERR_RANGE,
                          "a sum of these charges would have more digits than an amount may have");
     if (err != ERR_OK)
-        return call_fail_with(w->call, err);
+        return call_fail_with(c, err);
     answer.n_results = d->in->n_charges;
-    struct sql_step drafts[DRAW_STEPS_MAX];
-    err = draw_book_write(&d->book, &w->customer, drafts, &steps);
-    if (err != ERR_OK)
-        return call_fail_with(w->call, err);
-    write_steps(w, drafts, steps);
-    return write_commit(w, &answer.base);
+    m->repeatable = d->in->dry_run;
+    const enum next next = batch_answer(m, &answer.base);
+    if (next == DONE)
+        draw_book_restore(book);
+    return next;
+}
+
+static enum err finish(struct batch *b, struct sql_step *steps, int *ret_count)
+{
+    return draw_book_write(batch_state(b), batch_customer(b), steps, ret_count);
 }
 
 /* ---- the method ---- */
 
-static const struct write_method method = {
-    .name = "DrawDown",
-    .answer = &balances__v1__draw_down_response__descriptor,
-    .state = SQL_DRAW_STATE,
+static_assert((int)DRAW_STEPS_MAX <= (int)BATCH_FINISH_STEPS_MAX,
+              "too many steps for one transaction");
+
+static const struct batch_method method = {
+    .write =
+        {
+            .name = "DrawDown",
+            .answer = &balances__v1__draw_down_response__descriptor,
+            .state = SQL_DRAW_STATE,
+        },
+    .state_size = sizeof(struct draw_book),
     .ask = ask,
     .learn = learn,
     .decide = decide,
+    .finish = finish,
 };
 
 enum next draw_down(struct call *c)
 {
     draw_request *in = (draw_request *)c->request;
-    struct draw_down *d = write_open(c, &method, sizeof *d);
+    struct draw_down *d = batch_open(c, &method, sizeof *d);
 
     if (!d)
         return call_fail_with(c, ERR_EXHAUSTED);
     d->in = in;
-    write_read_customer(&d->write, "customer_id", in->customer_id);
+    write_read_customer(&d->member.write, "customer_id", in->customer_id);
     field_id(c, "invoice_id", in->invoice_id, &d->invoice_id);
     d->has_contract = field_optional_id(c, "contract_id", in->contract_id, &d->contract_id);
     field_required_instant(c, "service_period_end", in->service_period_end, &d->service_period_end);
@@ -425,6 +439,6 @@ enum next draw_down(struct call *c)
         for (size_t i = 0; d->charges && i < in->n_charges; i++)
             read_charge(d, in->charges[i], i);
     }
-    write_read_request_id(&d->write, &in->request_id);
-    return write_start(&d->write, c->request, &d->write.customer);
+    write_read_request_id(&d->member.write, &in->request_id);
+    return batch_start(&d->member, &method, c->request, (int)in->n_charges);
 }

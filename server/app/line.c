@@ -141,6 +141,18 @@ void line_enter(struct lines *l, struct line_place *p, const struct id *key, lin
         call_back_soon(l, p, ERR_OK);
 }
 
+struct line_place *line_last(struct lines *l, const struct id *key, line_done_fn *done)
+{
+    struct list *bucket = bucket_of(l, key);
+
+    for (struct list *link = bucket->prev; link != bucket; link = link->prev) {
+        struct line_place *p = container_of(link, struct line_place, link);
+        if (id_equal(&p->key, key))
+            return p->done == done ? p : NULL;
+    }
+    return NULL;
+}
+
 void line_pause(struct lines *l, struct line_place *p)
 {
     set_state(p, LINE_PAUSED);

@@ -54,6 +54,8 @@ void line_enter(struct lines *l, struct line_place *place, const struct id *key,
                 line_done_fn *done);
 /* For WRITE_PAUSE_MS at most, without giving the turn away. */
 void line_pause(struct lines *l, struct line_place *place);
+/* The last one of this key that is in line, if it is called back by `done`; NULL otherwise. */
+struct line_place *line_last(struct lines *l, const struct id *key, line_done_fn *done);
 /* Makes one that waits or pauses call back soon. */
 void line_cancel(struct lines *l, struct line_place *place);
 /* Gives the turn to the next. Does nothing where the place is not in line. */

@@ -7,12 +7,19 @@
 #include "app/message.h"
 #include "app/normal.h"
 #include "app/tokens.h"
+#include "app/write_priv.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 
 static enum next step_in_line(struct call *c);
 static enum next step_state(struct call *c);
+enum next write_fail_reused_id(struct write *w)
+{
+    w->call->status.reason = "REQUEST_ID_REUSED";
+    return call_fail(w->call, ERR_EXISTS, "request_id has been used for another request");
+}
+
 static enum next step_known(struct call *c);
 static enum next step_committed(struct call *c);
 static enum next step_told(struct call *c);
@@ -71,6 +78,19 @@ static bool hash_request(struct write *w, const ProtobufCMessage *request)
     return true;
 }
 
+enum next write_check(struct write *w, const ProtobufCMessage *request)
+{
+    struct call *c = w->call;
+
+    if (c->arena.full)
+        return call_fail_with(c, ERR_EXHAUSTED);
+    if (c->status.violation_count > 0)
+        return call_fail_invalid(c);
+    if (!hash_request(w, request))
+        return call_fail_with(c, ERR_EXHAUSTED);
+    return NEXT;
+}
+
 /* ---- in line ---- */
 
 static void cancel_wait(struct call *c)
@@ -92,12 +112,8 @@ enum next write_start(struct write *w, const ProtobufCMessage *request, const st
 {
     struct call *c = w->call;
 
-    if (c->arena.full)
-        return call_fail_with(c, ERR_EXHAUSTED);
-    if (c->status.violation_count > 0)
-        return call_fail_invalid(c);
-    if (!hash_request(w, request))
-        return call_fail_with(c, ERR_EXHAUSTED);
+    if (write_check(w, request) == DONE)
+        return DONE;
     c->step = step_in_line;
     c->cancel = cancel_wait;
     c->release = release;
@@ -129,17 +145,9 @@ static struct bytes keep(struct arena *a, struct bytes bytes)
     return bytes_of(arena_text(a, bytes), bytes.len);
 }
 
-/* The row of the request in the log, if it has been here. Another one with its id is refused. */
-static enum err read_log(struct write *w, struct sql_reader *r)
+enum err write_read_replay(struct write *w, struct sql_reader *r)
 {
     const struct digest *hash = &w->hash;
-
-    w->replayed = !read_null(r);
-    if (!w->replayed) {
-        for (int i = 0; i < 3; i++)
-            r->bad |= !read_null(r);
-        return ERR_OK;
-    }
     struct bytes method = read_text(r), logged = read_text(r), response = read_text(r);
     w->version = read_int(r);
     if (r->bad)
@@ -148,8 +156,20 @@ static enum err read_log(struct write *w, struct sql_reader *r)
         memcmp(method.data, w->method->name, method.len) != 0 || logged.len != DIGEST_BYTES ||
         memcmp(logged.data, hash->bytes, DIGEST_BYTES) != 0)
         return ERR_EXISTS;
+    w->replayed = true;
     w->response = keep(&w->call->arena, response);
     return w->response.data ? ERR_OK : ERR_EXHAUSTED;
+}
+
+/* The row of the request in the log, if it has been here. */
+static enum err read_log(struct write *w, struct sql_reader *r)
+{
+    w->replayed = false;
+    if (!read_null(r))
+        return write_read_replay(w, r);
+    for (int i = 0; i < 3; i++)
+        r->bad |= !read_null(r);
+    return ERR_OK;
 }
 
 static enum err read_state(struct write *w, struct sql_reader *r)
@@ -234,8 +254,7 @@ static enum next look_again(struct write *w)
     return WAIT;
 }
 
-/* The answer, whose bytes are `response`, with the version that the ledger has come to. */
-static enum next reply(struct write *w)
+enum next write_reply(struct write *w)
 {
     const ProtobufCFieldDescriptor *token =
         protobuf_c_message_descriptor_get_field_by_name(w->method->answer, "consistency_token");
@@ -247,7 +266,7 @@ static enum next reply(struct write *w)
     return call_reply(w->call, w->answer);
 }
 
-static bool make_answer(struct write *w)
+bool write_make_answer(struct write *w)
 {
     ProtobufCAllocator allocator = call_allocator(w->call);
 
@@ -260,14 +279,12 @@ static enum next step_known(struct call *c)
 {
     struct write *w = c->state;
 
-    if (w->err == ERR_EXISTS) {
-        c->status.reason = "REQUEST_ID_REUSED";
-        return call_fail(c, ERR_EXISTS, "request_id has been used for another request");
-    }
+    if (w->err == ERR_EXISTS)
+        return write_fail_reused_id(w);
     if (w->err != ERR_OK)
         return w->unsettled ? look_again(w) : call_fail_with(c, w->err);
     if (w->replayed) {
-        if (!make_answer(w))
+        if (!write_make_answer(w))
             return call_fail_with(c, ERR_EXHAUSTED);
         /* Of a commit of this very call, whose outcome was not known, this is the first answer. */
         if (!w->unsettled)
@@ -299,16 +316,6 @@ void write_lock(struct write *w)
     args_id(args, &w->customer);
     args_int(args, w->version);
     w->locked = true;
-}
-
-void write_steps(struct write *w, const struct sql_step *steps, int count)
-{
-    assert(w->step_count + 1 + count < SQL_STEPS_MAX);
-    if (count == 0)
-        return;
-    write_lock(w);
-    memcpy(&w->steps[w->step_count], steps, (size_t)count * sizeof *steps);
-    w->step_count += count;
 }
 
 void write_optional_text(struct sql_args *args, const char *text)
@@ -373,26 +380,32 @@ static void on_committed(struct sql_req *req, enum err err, const struct sql_res
     call_resume(w->call);
 }
 
-/* Gets all that is answered with, before there is anything to answer. NEXT, or DONE with a failure.
- */
-static enum next prepare(struct write *w, const ProtobufCMessage *answer, int change_room)
+enum err write_keep_answer(struct write *w, struct arena *a, const ProtobufCMessage *answer)
 {
     struct call *c = w->call;
     size_t len = protobuf_c_message_get_packed_size(answer);
-    uint8_t *packed = arena_raw(&c->arena, len + 1); /* not NULL where it is empty */
+    uint8_t *packed = arena_raw(a, len + 1); /* not NULL where it is empty */
 
-    w->changes = arena_array(&c->arena, (size_t)change_room, sizeof *w->changes);
-    w->change_room = change_room;
-    w->change_count = 0;
-    if (!packed || !w->changes)
-        return call_fail_with(c, ERR_EXHAUSTED);
+    if (!packed)
+        return ERR_EXHAUSTED;
     protobuf_c_message_pack(answer, packed);
     w->response = bytes_of(packed, len);
     c->late = arena_printf(&c->arena,
                            "the deadline passed while this was being committed, so whether it took "
                            "place is not known: %s",
                            advice(w));
-    if (!make_answer(w) || c->arena.full)
+    return write_make_answer(w) && !c->arena.full ? ERR_OK : ERR_EXHAUSTED;
+}
+
+/* NEXT, or DONE with a failure. */
+static enum next prepare(struct write *w, const ProtobufCMessage *answer, int change_room)
+{
+    struct call *c = w->call;
+
+    w->changes = arena_array(&c->arena, (size_t)change_room, sizeof *w->changes);
+    w->change_room = change_room;
+    w->change_count = 0;
+    if (!w->changes || write_keep_answer(w, &c->arena, answer) != ERR_OK)
         return call_fail_with(c, ERR_EXHAUSTED);
     return NEXT;
 }
@@ -417,7 +430,7 @@ enum next write_commit(struct write *w, const ProtobufCMessage *answer)
         return DONE;
     if (w->step_count == 0 && !w->has_request_id) {
         w->call->late = NULL;
-        return reply(w);
+        return write_reply(w);
     }
     /* Also where there is nothing but the request to remember. */
     if (w->step_count == 0)
@@ -466,6 +479,8 @@ static void cancel_telling(struct call *c)
         cache_raise_cancel(app_of(w)->cache, &w->changes[i].raise);
 }
 
+const char write_took_place[] = "the deadline passed, but this took place";
+
 /* The commit stands. Ends the answers that are older, before the caller hears of it. */
 static enum next tell(struct write *w)
 {
@@ -475,7 +490,7 @@ static enum next tell(struct write *w)
     c->step = step_told;
     if (!cache || w->change_count == 0)
         return NEXT;
-    c->late = "the deadline passed, but this took place";
+    c->late = write_took_place;
     c->cancel = cancel_telling;
     w->telling = w->change_count;
     for (int i = 0; i < w->change_count; i++)
@@ -485,7 +500,7 @@ static enum next tell(struct write *w)
 
 static enum next step_told(struct call *c)
 {
-    return reply(c->state);
+    return write_reply(c->state);
 }
 
 static enum next step_committed(struct call *c)
@@ -505,7 +520,12 @@ static enum next step_committed(struct call *c)
         return call_fail_with(c, w->err);
     if (w->has_request_id || w->method->repeatable)
         return look_again(w);
-    return call_fail(c, ERR_UNKNOWN,
+    return write_fail_unknown(w);
+}
+
+enum next write_fail_unknown(struct write *w)
+{
+    return call_fail(w->call, ERR_UNKNOWN,
                      "the connection to the database broke while this was being committed, so "
                      "whether it took place is not known: %s",
                      advice(w));

@@ -102,8 +102,6 @@ enum next write_start(struct write *w, const ProtobufCMessage *request, const st
 
 /* The next step of the transaction; its parameters are for the caller to add. */
 struct sql_args *write_step(struct write *w, enum sql_statement statement);
-/* Steps that were made elsewhere, behind one that locks the version; none where there are none. */
-void write_steps(struct write *w, const struct sql_step *steps, int count);
 /* The step that locks the customer's version: before any that changes something of theirs. */
 void write_lock(struct write *w);
 /* Commits the steps, if there are any, and answers with `answer`, whose token it fills in. */

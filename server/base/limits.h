@@ -59,6 +59,10 @@ enum {
     /* Writes of one customer that wait for their turn in one worker. Over it: RESOURCE_EXHAUSTED.
      */
     WRITES_WAITING_MAX = 256,
+    /* Draw-downs that are committed together, and what there is to decide of them: charges. Over it
+     * the next ones wait for the next commit. */
+    BATCH_MEMBERS_MAX = 128,
+    BATCH_WEIGHT_MAX = 1000,
     /* How long a write waits before it looks again whether it took place. */
     WRITE_PAUSE_MS = 20,
     /* Customers whose cached answers a write of a product or a credit type ends itself; the change

@@ -1,10 +1,12 @@
 -- What draw-downs decide on: one row, whoever the customer is. Balances that are archived, in another credit
 -- type, or without a segment in the time of the charges cannot cover any of them and are left out.
 --
--- $1 customer  $2 request id or null  $3 invoices  $4 contracts, $5 products and $6 credit types of charges
+-- $1 customer  $2 request ids  $3 invoices  $4 contracts, $5 products and $6 credit types of charges
 -- $7, $8 earliest and latest start of a charge
 SELECT v.version, c.customer_id IS NOT NULL,
-       l.method, l.request_hash, l.response, l.version,
+       ARRAY(SELECT ROW(l.request_id, l.method, l.request_hash, l.response, l.version)
+             FROM request_log l
+             WHERE l.customer_id = $1 AND l.request_id = ANY ($2::uuid[])),
        coalesce(c.credit_application_order, i.credit_application_order)::text[],
        ARRAY(SELECT k.id FROM contract k WHERE k.customer_id = $1 AND k.id = ANY ($4::uuid[])),
        ARRAY(SELECT t.id FROM credit_type t WHERE t.id = ANY ($6::uuid[])),
@@ -76,4 +78,3 @@ FROM (VALUES ($1::uuid)) AS asked (customer_id)
 CROSS JOIN installation i
 LEFT JOIN ledger_version v ON v.customer_id = asked.customer_id
 LEFT JOIN customer c ON c.customer_id = asked.customer_id
-LEFT JOIN request_log l ON l.customer_id = asked.customer_id AND l.request_id = $2

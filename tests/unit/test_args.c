@@ -58,7 +58,13 @@ static void args_are_as_postgresql_writes_them(void **state)
     assert_int_equal(args_ids(&args, &arena, &id, 1), ERR_OK);
     assert_int_equal(args_instants(&args, &arena, instants, COUNT(instants)), ERR_OK);
     assert_int_equal(args_ids(&args, &arena, NULL, 0), ERR_OK);
-    assert_int_equal(args.count, 13);
+    static const struct bytes bytes[] = {{(const uint8_t *)"\0\xff", 2}, {(const uint8_t *)"", 0}};
+    assert_int_equal(args_byteas(&args, &arena, bytes, COUNT(bytes)), ERR_OK);
+    assert_int_equal(args.count, 14);
+    assert_arg(13, "000000010000000000000011"
+                   "0000000200000001"
+                   "0000000200ff"
+                   "00000000");
     assert_arg(8, "bff8000000000000");
     assert_arg(9, "000000010000000000000019"
                   "0000000200000001"

@@ -174,6 +174,25 @@ static void line_keeps_the_turn_of_who_pauses(void **state)
     assert_called(1, 1, ERR_OK);
 }
 
+/* Whoever has the turn or waits, of this key and not of another in its bucket. */
+static void line_tells_its_last(void **state)
+{
+    (void)state;
+    static const struct id a = {{[14] = 1, [15] = 0}}, b = {{[14] = 0, [15] = 31}};
+
+    assert_null(line_last(&lines, &a, on_done));
+    enter(0, &a);
+    assert_ptr_equal(line_last(&lines, &a, on_done), &waiters[0].place);
+    enter(1, &a);
+    enter(2, &b);
+    assert_ptr_equal(line_last(&lines, &a, on_done), &waiters[1].place);
+    assert_null(line_last(&lines, &a, NULL));
+    assert_ptr_equal(line_last(&lines, &b, on_done), &waiters[2].place);
+    line_cancel(&lines, &waiters[1].place);
+    assert_ptr_equal(line_last(&lines, &a, on_done), &waiters[0].place);
+    run();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +200,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(line_of_keys_in_one_bucket_is_two_lines, open_lines,
                                         close_lines),
         cmocka_unit_test_setup_teardown(line_forgets_who_gives_up, open_lines, close_lines),
+        cmocka_unit_test_setup_teardown(line_tells_its_last, open_lines, close_lines),
         cmocka_unit_test_setup_teardown(line_has_an_end, open_lines, close_lines),
         cmocka_unit_test_setup_teardown(line_keeps_the_turn_of_who_pauses, open_lines, close_lines),
     };
