@@ -11,6 +11,8 @@ median of several rounds, beside the least that it has to be.
     miss     GetNetBalance of random customers, all answered by the database, beside pgbench running the
              same statement there at the number of clients that suits it best
     growth   the time that an answer takes over a ledger of 1,000,000 entries, beside one of 10
+    draw     DrawDowns of one customer by 64 callers, beside pgbench running one transaction for each with the
+             same statements; and DrawDowns of many customers
     memory   what the server holds after a million requests
 
 The database is a private PostgreSQL with the data of data.py, under .dev/bench. It is made once and kept until
@@ -31,6 +33,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from contextlib import closing
 from pathlib import Path
 
@@ -52,9 +55,12 @@ LISTS = 100_000  # of these
 PORTION = 100_000
 HOT_CUSTOMERS = 1_000
 INSERTS = 1_000
+DRAW_CONNECTIONS, DRAW_STREAMS = 8, 8  # 64 callers
+DRAW_CUSTOMERS = 200
 CORES = len(os.sched_getaffinity(0))
 
 NET_BALANCE = "/balances.v1.BalanceService/GetNetBalance"
+DRAW_DOWN = "/balances.v1.LedgerService/DrawDown"
 LIST_BALANCES = "/balances.v1.BalanceService/ListBalances"
 USD_CENTS = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
 
@@ -184,7 +190,7 @@ class Bench:
         return process
 
     def pgbench(self, script, clients, seconds):
-        """Statements per second, by as many clients, with the settings that the server's sessions have."""
+        """Transactions per second, by as many clients, with the settings that the server's sessions have."""
         settings = "-csearch_path=balances -cplan_cache_mode=force_generic_plan -cjit=off"
         done = subprocess.run(
             [self.database.bin / "pgbench", "-n", "-M", "prepared", "-f", script, "-c", str(clients),
@@ -352,6 +358,86 @@ def miss(bench):
               f"{ours:,.0f}/s ÷ {theirs:,.0f}/s", f"{ratio:.2f}", "≥ 1.00", ratio >= 1)
 
 
+class Drawn:
+    """Customers of this run alone, with more than can be drawn. Their rows are gone afterwards."""
+
+    TABLES = ("draft_deduction", "invoice", "segment", "balance", "customer")
+
+    def __init__(self, connection, count):
+        self.connection = connection
+        self.customers = [str(uuid.uuid4()) for _ in range(count)]
+        self.invoice = str(uuid.uuid4())
+        self._run("INSERT INTO balances.customer (customer_id, name) SELECT unnest(%s::uuid[]), 'Drawn'")
+        self._run("INSERT INTO balances.balance (customer_id, id, kind, product_id, priority)"
+                  f" SELECT u, u, 'CREDIT', '{data.PRODUCT}', 1 FROM unnest(%s::uuid[]) u")
+        self._run("INSERT INTO balances.segment (customer_id, balance_id, id, amount, starting_at, ending_before)"
+                  f" SELECT u, u, u, 1e20, '{data.PRESENT}Z', '{data.FUTURE}Z' FROM unnest(%s::uuid[]) u")
+
+    def _run(self, statement):
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, [self.customers])
+
+    def bodies(self, path, count):
+        """A file of requests, each a draw-down of one of the first customers."""
+        messages = [harness.messages().DrawDownRequest(
+            customer_id=customer, invoice_id=self.invoice, charges=[{"amount": "0.01"}],
+            service_period_end={"seconds": 2_000_000_000}).SerializeToString() for customer in self.customers[:count]]
+        path.write_bytes(b"".join(b"\0" + len(m).to_bytes(4, "big") + m for m in messages))
+        return path
+
+    def script(self, path):
+        """One draw-down of the last customer as a transaction: the statements of the server in their order. The
+        version is read under its lock, since these clients do not look again when they were overtaken."""
+        customer, invoice = f"'{self.customers[-1]}'::uuid", f"ARRAY['{self.invoice}'::uuid]"
+        now, none = "'2025-01-01 00:00:00Z'::timestamptz", "ARRAY[]::uuid[]"
+        place = f"ARRAY[{customer}]"
+        steps = {
+            "draw_state": [customer, none, invoice, none, none, f"ARRAY['{USD_CENTS}'::uuid]", now, now],
+            "expect_version": [customer, ":version"],
+            "put_drafts": [customer, invoice, place, place, "ARRAY[(-(:amount)::bigint)::text]", f"ARRAY[{now}]",
+                           "ARRAY[NULL]::text[]"],
+            "end_writes": [customer, none, "'DrawDown'", "ARRAY[]::bytea[]", "ARRAY[]::bytea[]"]}
+        lock = f"SELECT version FROM ledger_version WHERE customer_id = {customer} FOR UPDATE \\gset"
+        path.write_text("\n".join([
+            "\\set amount random(1, 1000000000)", "BEGIN;", lock, *(statement_of(*step) for step in steps.items()),
+            "END;", ""]))
+        return path
+
+    def close(self):
+        for table in self.TABLES:
+            self._run(f"DELETE FROM balances.{table} WHERE customer_id = ANY (%s::uuid[])")
+
+
+def statement_of(name, arguments):
+    """One of the server's statements with these in place of its parameters."""
+    text = re.sub(r"^ *--.*\n", "", (SOURCE / f"sql/queries/{name}.sql").read_text(), flags=re.MULTILINE)
+    return re.sub(r"\$(\d+)", lambda parameter: arguments[int(parameter[1]) - 1], text).rstrip() + ";"
+
+
+def draw(bench):
+    options = ("--connections", DRAW_CONNECTIONS, "--streams", DRAW_STREAMS, "--seconds")
+    callers = DRAW_CONNECTIONS * DRAW_STREAMS
+    with closing(bench.database.connect(bench.database.url)) as connection:
+        connection.autocommit = True
+        with closing(Drawn(connection, DRAW_CUSTOMERS + 1)) as drawn:
+            one, many = (drawn.bodies(bench.scratch / f"draw-{count}", count) for count in (1, DRAW_CUSTOMERS))
+            script = drawn.script(bench.scratch / "draw.pgbench")
+            say("draw: looking for pgbench's best number of clients")
+            _, clients = max((bench.pgbench(script, n, CLIENTS_SECONDS), n) for n in CLIENTS)
+            bench.load(DRAW_DOWN, many, *options, CLIENTS_SECONDS)
+            rounds = []
+            for nr in range(ROUNDS):
+                say(f"draw: round {nr + 1} of {ROUNDS}")
+                rounds.append((bench.load(DRAW_DOWN, one, *options, SECONDS)["per_second"],
+                               bench.pgbench(script, clients, SECONDS),
+                               bench.load(DRAW_DOWN, many, *options, SECONDS)["per_second"]))
+    ours, theirs, spread = (statistics.median(column) for column in zip(*rounds))
+    ratio = statistics.median(our / their for our, their, _ in rounds)
+    yield Row("draw", f"DrawDowns of one customer, {callers} callers ÷ pgbench -c {clients}, one transaction each",
+              f"{ours:,.0f}/s ÷ {theirs:,.0f}/s", f"{ratio:.1f}", "≥ 10", ratio >= 10)
+    yield Row("", f"  of {DRAW_CUSTOMERS} customers, {callers} callers", "", f"{spread:,.0f}/s", "", None)
+
+
 def growth(bench):
     for method, fields in ((NET_BALANCE, b""), (LIST_BALANCES, b"\x48\x01\x30\x01")):  # with balance, all scopes
         name = method.rpartition("/")[2]
@@ -394,7 +480,7 @@ def print_table(rows):
 
 def main():
     # Those without a cache come first: the server is started anew for the others.
-    rows = {"miss": miss, "growth": growth, "memory": memory, "hot": hot, "list": list_row, "lag": lag}
+    rows = {"miss": miss, "growth": growth, "draw": draw, "memory": memory, "hot": hot, "list": list_row, "lag": lag}
     names = [name for name in rows if name in (sys.argv[1:] or rows)]
     if not set(sys.argv[1:]) <= set(rows):
         raise SystemExit(f"usage: bench.py [{'|'.join(rows)}]…")
