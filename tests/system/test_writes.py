@@ -720,13 +720,3 @@ def _other(here):
     other = here.customer()
     here.flush()
     return other
-
-
-# What comes later ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("method", ["FinalizeInvoice", "VoidInvoice", "RolloverBalance", "TrueUpCommit"])
-def test_method_that_is_not_there_yet_says_so(here, ada, method):
-    with refused(here, "UNIMPLEMENTED", "UNIMPLEMENTED") as error:
-        here.call(method, ada)
-    assert error.message == f"there is no method /balances.v1.LedgerService/{method}"
