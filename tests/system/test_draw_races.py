@@ -242,6 +242,20 @@ def test_deadline_of_one_is_no_concern_of_the_others(fresh):
     assert net(here, here.ada) == "969"
 
 
+@pytest.mark.parametrize("same, advice", [({}, "or send it with a request_id"), (once(), "the same request_id")],
+                         ids=["without request_id", "with one"])
+def test_deadline_under_the_commit_says_that_nobody_knows(fresh, same, advice):
+    here = fresh(request_timeout="500ms")
+    with held(here.url, here.ada.id):
+        with harness.fails("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED") as error:
+            here.client.call("DrawDown", **fields(here, "10", **same))
+        assert "whether it took place is not known" in error.message and advice in error.message
+        here.client.call("DrawDown", **fields(here, "10", dry_run=True, **same))  # that has nothing to commit
+        wait_nothing_active(here.url)
+    assert reason(here.client.future("DrawDown", **fields(here, "10", **same))) == "OK"
+    assert net(here, here.ada) == "990"
+
+
 # Commits that break ----------------------------------------------------------------------------------------
 
 
