@@ -156,7 +156,8 @@ static void tell(struct batch *b, bool committed)
     for (struct batch_member *m = batch_next(b, NULL); m; m = batch_next(b, m)) {
         if (m->err != ERR_OK || (!committed && !m->write.replayed))
             continue;
-        m->write.call->late = write_took_place;
+        if (!m->repeatable)
+            m->write.call->late = write_took_place;
         if (m->write.version > newest)
             newest = m->write.version;
     }
@@ -401,6 +402,8 @@ enum next batch_answer(struct batch_member *m, const ProtobufCMessage *answer)
 
     if (err != ERR_OK)
         return call_fail_with(m->write.call, err);
+    if (m->repeatable) /* whether it took place is no question */
+        m->write.call->late = NULL;
     m->is_decided = true;
     m->write.version = m->batch->version;
     return WAIT;
@@ -555,7 +558,7 @@ static enum err remember(struct batch *b, struct sql_args *args, size_t *ret_cou
     if (!ids || !hashes || !responses)
         return ERR_EXHAUSTED;
     for (struct batch_member *m = batch_next(b, NULL); m; m = batch_next(b, m)) {
-        if (!m->is_decided || !m->write.has_request_id)
+        if (!m->is_decided || !m->write.has_request_id || m->repeatable)
             continue;
         ids[count] = m->write.request_id;
         hashes[count] = bytes_of(m->write.hash.bytes, sizeof m->write.hash.bytes);

@@ -24,7 +24,7 @@ struct batch_member {
     struct list link; /* in its batch, or among those that leave */
     struct batch *batch;
     int weight;
-    bool repeatable;    /* set by the decision: twice has the effect of once, also without an id */
+    bool repeatable;    /* set by the decision: it changes nothing, so it is not remembered */
     bool is_decided;    /* it waits for the commit */
     bool was_unsettled; /* nobody knew what became of a commit that it was in */
     enum err err;       /* that the batch ends with for it */

@@ -1,9 +1,8 @@
 /* DrawDown: covers charges of a draft invoice from the customer's balances (domain.md A8, B10, B11,
  * B14, B17; design: rulings 1, 2, 4 and 10).
  *
- *     read the request --> state: balances, the invoice, what it deducts --> decide: split each
- * charge
- *         --> the invoice, its deductions --> reply with what covers each charge
+ *     read the request --> (app/batch.c: state) --> decide: split each charge, in the book
+ *         --> (commit: the invoice, its deductions) --> reply with what covers each charge
  *
  * Which balance covers what is the ledger's to decide, and what is then to be written the book's.
  */

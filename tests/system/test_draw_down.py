@@ -291,14 +291,15 @@ def test_dry_run_answers_the_same_and_writes_nothing(here, ada):
     k = balance(ada, CREDIT, "100")
     invoice = new_id()
     draw(here, ada, "30", invoice_id=invoice)
-    for fields in ({"invoice_id": invoice}, {"invoice_id": invoice, "replace": True}, {}):
+    once = {"request_id": new_id()}
+    for fields in ({"invoice_id": invoice, **once}, {"invoice_id": invoice, "replace": True, **once}, {}):
         before = writes.everything(here)
         dry = draw(here, ada, "90", dry_run=True, **fields)
         assert writes.everything(here) == before
         left = "0" if fields.get("replace") else "20"
         assert dry.results[0].uncovered == ("0" if left == "0" else left)
     dry = draw(here, ada, "90", dry_run=True, invoice_id=invoice)
-    wet = draw(here, ada, "90", invoice_id=invoice)
+    wet = draw(here, ada, "90", invoice_id=invoice, **once)  # the id is still free
     assert short(dry, k=k) == short(wet, k=k) == [([("k", "70", "0")], "20", "20")]
     answer = here.call("GetNetBalance", ada, consistency={"at_least_as_fresh": dry.consistency_token})
     assert answer.balance == "0"
