@@ -1,4 +1,4 @@
-/* balancectl: asks a balances server and prints the answer as a table or as JSON.
+/* balancectl: asks a balances server, or has it write, and prints the answer as a table or as JSON.
  *
  *     options --> call --answered--> print --no more pages, or one is enough--> end
  *                  ^ |                 |
@@ -19,8 +19,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include <balances/v1/balances.pb-c.h>
 
 #include "client/balances.h"
 #include "client/explain.h"
@@ -102,11 +100,35 @@ static int connect_to(const struct options *options, struct balances **ret)
     }
 }
 
-static int report(const struct balances_answer *answer)
+/* Whether a write may have taken place though its answer is an error. */
+static bool is_outcome_unknown(int code)
+{
+    switch (code) {
+    case ERR_OK:
+        return false;
+    case 1:  /* CANCELLED */
+    case 2:  /* UNKNOWN */
+    case 4:  /* DEADLINE_EXCEEDED */
+    case 13: /* INTERNAL */
+    case 14: /* UNAVAILABLE */
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int report(const struct options *options, const struct balances_answer *answer)
 {
     fputs("balancectl: ", stderr);
     explain(stderr, answer);
     putc('\n', stderr);
+    if (command_writes(options->command) && is_outcome_unknown(answer->code)) {
+        fputs("balancectl: it may have taken place; the same command is safe to repeat with "
+              "--request-id ",
+              stderr);
+        text_print(stderr, *field_text(options->request, "request_id"), SIZE_MAX);
+        putc('\n', stderr);
+    }
     return EXIT_STATUS + answer->code;
 }
 
@@ -155,7 +177,7 @@ static void finish_table(const struct view *view, const char *next)
 static void ask(const struct options *options, struct balances *server, struct balances_answer *ret)
 {
     const struct balances_call call = {
-        .service = &balances__v1__balance_service__descriptor,
+        .service = options->command->service,
         .method = options->command->method,
         .request = options->request,
         .timeout_ms = options->timeout_ms,
@@ -221,7 +243,8 @@ int main(int argc, char **argv)
         struct balances_answer answer;
         more = false;
         ask(&options, server, &answer);
-        status = answer.code == 0 ? show(&options, view, answer.reply, &more) : report(&answer);
+        status = answer.code == 0 ? show(&options, view, answer.reply, &more)
+                                  : report(&options, &answer);
         balances_answer_done(&answer);
     }
 

@@ -1,25 +1,62 @@
-/* The table of commands, in the order of --help. A new method of BalanceService is a line here and
- * a view; its flags follow from its request. */
+/* The table of commands, in the order of --help. A new method is a line here and a view;
+ * its flags follow from its request. */
 #include "client/commands.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include <balances/v1/balances.pb-c.h>
+#include <balances/v1/ledger.pb-c.h>
 
 #include "client/memory.h"
 #include "client/views.h"
 
+#define BALANCES &balances__v1__balance_service__descriptor
+#define LEDGER   &balances__v1__ledger_service__descriptor
+
 const struct command commands[COMMAND_COUNT] = {
-    {"list", "ListBalances",
+    {"list", BALANCES, "ListBalances",
      "Lists the commits, credits and account balances of a customer, oldest first.",
      &view_balances},
-    {"credits", "ListCredits", "Lists the credits of a customer, oldest first.", &view_credits},
-    {"commits", "ListCommits", "Lists the commits of a customer, oldest first.", &view_commits},
-    {"net", "GetNetBalance",
+    {"credits", BALANCES, "ListCredits", "Lists the credits of a customer, oldest first.",
+     &view_credits},
+    {"commits", BALANCES, "ListCommits", "Lists the commits of a customer, oldest first.",
+     &view_commits},
+    {"net", BALANCES, "GetNetBalance",
      "Prints the sum of what a customer can still spend in one credit type.", &view_net},
-    {"ledger", "ListLedgerEntries", "Lists what changed a customer's balances.", &view_ledger},
+    {"ledger", BALANCES, "ListLedgerEntries", "Lists what changed a customer's balances.",
+     &view_ledger},
+    {"grant-credit", LEDGER, "CreateCredit", "Gives a customer a credit and prints its id.",
+     &view_written},
+    {"grant-commit", LEDGER, "CreateCommit", "Gives a customer a commit and prints its id.",
+     &view_written},
+    {"adjust", LEDGER, "AddManualLedgerEntry",
+     "Adds an amount to a balance by hand, or takes one away.", &view_written},
+    {"end", LEDGER, "UpdateEndDate", "Moves the end of a balance.", &view_written},
+    {"archive", LEDGER, "ArchiveBalance", "Archives a balance: nobody can spend it any more.",
+     &view_written},
+    {"seats", LEDGER, "AdjustSeats", "Adjusts a balance of seats.", &view_written},
+    {"finalize", LEDGER, "FinalizeInvoice", "Makes the deductions of an invoice final.",
+     &view_written},
+    {"void", LEDGER, "VoidInvoice", "Gives back what an invoice took.", &view_written},
+    {"rollover", LEDGER, "RolloverBalance",
+     "Rolls what is left of a balance over to another contract.", &view_written},
+    {"true-up", LEDGER, "TrueUpCommit", "Invoices what is left of a postpaid commit.",
+     &view_written},
 };
+
+static const ProtobufCMessageDescriptor *request_type(const struct command *command)
+{
+    const ProtobufCMethodDescriptor *method =
+        protobuf_c_service_descriptor_get_method_by_name(command->service, command->method);
+    assert(method);
+    return method->input;
+}
+
+bool command_writes(const struct command *command)
+{
+    return protobuf_c_message_descriptor_get_field_by_name(request_type(command), "request_id");
+}
 
 const struct command *command_find(const char *name)
 {
@@ -32,10 +69,8 @@ const struct command *command_find(const char *name)
 
 ProtobufCMessage *command_request(const struct command *command)
 {
-    const ProtobufCMethodDescriptor *method = protobuf_c_service_descriptor_get_method_by_name(
-        &balances__v1__balance_service__descriptor, command->method);
-    assert(method);
-    ProtobufCMessage *request = memory_get(method->input->sizeof_message);
-    protobuf_c_message_init(method->input, request);
+    const ProtobufCMessageDescriptor *type = request_type(command);
+    ProtobufCMessage *request = memory_get(type->sizeof_message);
+    protobuf_c_message_init(type, request);
     return request;
 }

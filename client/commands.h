@@ -1,7 +1,8 @@
-/* What balancectl can ask for: each command is one method of BalanceService. Their request fields
+/* What balancectl can ask for: each command is one method of a service. Their request fields
  * are found by name (see options.c), their answers shown by views.c. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <protobuf-c/protobuf-c.h>
@@ -10,16 +11,19 @@ struct view_kind;
 
 struct command {
     const char *name;
-    const char *method; /* of BalanceService */
+    const ProtobufCServiceDescriptor *service;
+    const char *method; /* of the service */
     const char *doc;    /* what --help says */
     const struct view_kind *view;
 };
 
-#define COMMAND_COUNT 5
+#define COMMAND_COUNT 15
 extern const struct command commands[COMMAND_COUNT];
 
 /* NULL if there is none of this name. */
 const struct command *command_find(const char *name);
+/* Whether it changes something: such a request has a request_id. */
+bool command_writes(const struct command *command);
 /* A request of the command's type without any field set; freed by
  * protobuf_c_message_free_unpacked(). */
 ProtobufCMessage *command_request(const struct command *command);

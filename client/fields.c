@@ -6,13 +6,16 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <balances/v1/balances.pb-c.h>
+#include <balances/v1/ledger.pb-c.h>
 #include <google/protobuf/timestamp.pb-c.h>
+#include <google/protobuf/wrappers.pb-c.h>
 
 #include "client/memory.h"
 #include "client/rfc3339.h"
@@ -297,4 +300,133 @@ char **field_text(ProtobufCMessage *message, const char *name)
 void field_replace_text(ProtobufCMessage *message, const char *name, const char *text)
 {
     replace_text(field_text(message, name), memory_text(text));
+}
+
+enum err field_set_double(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                          const char *text, char **ret_allowed)
+{
+    char *end;
+    double value = strtod(text, &end);
+    bool plain = *text == '-' || (*text >= '0' && *text <= '9');
+    if (!plain || *end || !isfinite(value))
+        return refuse(ret_allowed, "a number, as in 1.5");
+
+    Google__Protobuf__DoubleValue **at = member(request, field->offset);
+    if (!*at) {
+        *at = memory_get(sizeof **at);
+        google__protobuf__double_value__init(*at);
+    }
+    (*at)->value = value;
+    return ERR_OK;
+}
+
+enum err field_set_enum(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                        const char *text, char **ret_allowed)
+{
+    int value;
+    if (parse_enum(field->descriptor, text, &value) != ERR_OK)
+        return refuse_enum(ret_allowed, field->descriptor);
+    *(int *)member(request, field->offset) = value;
+    return ERR_OK;
+}
+
+enum err field_add_texts(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                         const char *text, char **ret_allowed)
+{
+    if (!*text || *text == ',' || strstr(text, ",,") || text[strlen(text) - 1] == ',')
+        return refuse(ret_allowed, "texts separated by commas, none of them empty");
+    char *copy = memory_text(text);
+    char *rest = copy;
+    for (char *one = strsep(&rest, ","); one; one = strsep(&rest, ",")) {
+        char **at = append(member(request, field->quantifier_offset),
+                           member(request, field->offset), sizeof *at);
+        *at = memory_text(one);
+    }
+    free(copy);
+    return ERR_OK;
+}
+
+static Balances__V1__NewAccessSchedule *access_of(ProtobufCMessage *request,
+                                                  const ProtobufCFieldDescriptor *field)
+{
+    Balances__V1__NewAccessSchedule **at = member(request, field->offset);
+    if (!*at) {
+        *at = memory_get(sizeof **at);
+        balances__v1__new_access_schedule__init(*at);
+    }
+    return *at;
+}
+
+enum err field_set_access_credit_type(ProtobufCMessage *request,
+                                      const ProtobufCFieldDescriptor *field, const char *text,
+                                      char **ret_allowed)
+{
+    if (!*text)
+        return refuse(ret_allowed, "the id of a credit type");
+    replace_text(&access_of(request, field)->credit_type_id, memory_text(text));
+    return ERR_OK;
+}
+
+/* Fills the item's amount, and its instants in the order of `instants`, from texts separated by
+ * commas. What was filled until a text is wrong stays: the item is the caller's to free. */
+static enum err fill_item(ProtobufCMessage *item, const char *const *instants, size_t count,
+                          const char *text)
+{
+    enum err err = ERR_OK;
+    char *copy = memory_text(text);
+    char *rest = copy;
+    const char *amount = strsep(&rest, ",");
+    if (!*amount)
+        err = ERR_INVALID;
+    else
+        field_replace_text(item, "amount", amount);
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        const char *instant = strsep(&rest, ",");
+        char *allowed = NULL;
+        err = instant ? field_set_instant(item,
+                                          protobuf_c_message_descriptor_get_field_by_name(
+                                              item->descriptor, instants[i]),
+                                          instant, &allowed)
+                      : ERR_INVALID;
+        free(allowed);
+    }
+    if (rest)
+        err = ERR_INVALID;
+    free(copy);
+    return err;
+}
+
+enum err field_add_access(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                          const char *text, char **ret_allowed)
+{
+    static const char *const instants[] = {"starting_at", "ending_before"};
+    Balances__V1__NewAccessSegment *item = memory_get(sizeof *item);
+    balances__v1__new_access_segment__init(item);
+    if (fill_item(&item->base, instants, 2, text) != ERR_OK) {
+        protobuf_c_message_free_unpacked(&item->base, NULL);
+        return refuse(ret_allowed, "AMOUNT,FROM,BEFORE, as in "
+                                   "100.50,2025-01-01T00:00:00Z,2026-01-01T00:00:00Z");
+    }
+    Balances__V1__NewAccessSchedule *schedule = access_of(request, field);
+    *(void **)append(&schedule->n_schedule_items, &schedule->schedule_items, sizeof(void *)) = item;
+    return ERR_OK;
+}
+
+enum err field_add_invoice(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                           const char *text, char **ret_allowed)
+{
+    static const char *const instants[] = {"timestamp"};
+    Balances__V1__NewInvoiceScheduleItem *item = memory_get(sizeof *item);
+    balances__v1__new_invoice_schedule_item__init(item);
+    if (fill_item(&item->base, instants, 1, text) != ERR_OK) {
+        protobuf_c_message_free_unpacked(&item->base, NULL);
+        return refuse(ret_allowed, "AMOUNT,TIME, as in 100.50,2026-01-01T00:00:00Z");
+    }
+    Balances__V1__NewInvoiceSchedule **at = member(request, field->offset);
+    if (!*at) {
+        *at = memory_get(sizeof **at);
+        balances__v1__new_invoice_schedule__init(*at);
+    }
+    *(void **)append(&(*at)->n_schedule_items, &(*at)->schedule_items, sizeof(void *)) = item;
+    return ERR_OK;
 }

@@ -19,6 +19,18 @@ MUST_CHECK field_set_fn field_set_text;
 MUST_CHECK field_set_fn field_set_true;
 MUST_CHECK field_set_fn field_set_false;
 MUST_CHECK field_set_fn field_set_int32;
+/* A number wrapped in google.protobuf.DoubleValue. Never an amount: those are text. */
+MUST_CHECK field_set_fn field_set_double;
+/* Adds texts separated by commas. */
+MUST_CHECK field_set_fn field_add_texts;
+/* One name of an enum, as in field_add_enums(). */
+MUST_CHECK field_set_fn field_set_enum;
+/* Adds a segment "AMOUNT,FROM,BEFORE" to a NewAccessSchedule. */
+MUST_CHECK field_set_fn field_add_access;
+/* Adds an item "AMOUNT,TIME" to a NewInvoiceSchedule. */
+MUST_CHECK field_set_fn field_add_invoice;
+/* The credit type of a NewAccessSchedule. */
+MUST_CHECK field_set_fn field_set_access_credit_type;
 /* An RFC 3339 instant. */
 MUST_CHECK field_set_fn field_set_instant;
 /* Adds names of a repeated enum, separated by commas, in any case, with or without the enum's

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "client/fields.h"
 #include "client/memory.h"
 
@@ -34,13 +35,14 @@ enum group {
     GROUP_SELECTION = 1,
     GROUP_CONTENT,
     GROUP_PAGE,
+    GROUP_WRITE,
     GROUP_PROGRAM,
 };
 
 struct request_flag {
     const char *name;
-    const char *arg; /* NULL for a flag without */
-    enum group group;
+    const char *arg;  /* NULL for a flag without */
+    enum group group; /* GROUP_WRITE: for commands that write, and for them alone */
     field_set_fn *set;
     const char *fields[4]; /* the request's field is the first of these that it has */
     const char *doc;
@@ -110,6 +112,81 @@ static const struct request_flag request_flags[] = {
     {"page", "TOKEN", GROUP_PAGE, field_set_text,
      {"next_page"},
      "The page that TOKEN names"},
+    {"customer", "ID", GROUP_WRITE, field_set_text,
+     {"customer_id"},
+     "The customer; required"},
+    {"id", "ID", GROUP_WRITE, field_set_text,
+     {"id"},
+     "The balance"},
+    {"type", "TYPE", GROUP_WRITE, field_set_enum,
+     {"type"},
+     "prepaid or postpaid"},
+    {"product", "ID", GROUP_WRITE, field_set_text,
+     {"product_id"},
+     "The product that it is sold as"},
+    {"access", "AMOUNT,FROM,BEFORE", GROUP_WRITE, field_add_access,
+     {"access_schedule"},
+     "AMOUNT can be spent from FROM until before BEFORE (RFC 3339); as often as needed"},
+    {"credit-type", "ID", GROUP_WRITE, field_set_access_credit_type,
+     {"access_schedule"},
+     "What the amounts are in; USD (cents) by default"},
+    {"invoice-item", "AMOUNT,TIME", GROUP_WRITE, field_add_invoice,
+     {"invoice_schedule"},
+     "AMOUNT is invoiced at TIME; as often as needed"},
+    {"invoice-contract", "ID", GROUP_WRITE, field_set_text,
+     {"invoice_contract_id"},
+     "The contract whose invoices charge it"},
+    {"priority", "NUMBER", GROUP_WRITE, field_set_double,
+     {"priority"},
+     "Which is spent first: the lowest"},
+    {"name", "TEXT", GROUP_WRITE, field_set_text,
+     {"name"},
+     "What people call it"},
+    {"description", "TEXT", GROUP_WRITE, field_set_text,
+     {"description"},
+     "More about it"},
+    {"products", "ID,...", GROUP_WRITE, field_add_texts,
+     {"applicable_product_ids"},
+     "Pays for these products alone"},
+    {"tags", "TAG,...", GROUP_WRITE, field_add_texts,
+     {"applicable_product_tags"},
+     "Pays for products with these tags alone"},
+    {"rollover-fraction", "NUMBER", GROUP_WRITE, field_set_text,
+     {"rollover_fraction"},
+     "How much of what is left may be rolled over, from 0 to 1"},
+    {"segment", "ID", GROUP_WRITE, field_set_text,
+     {"segment_id"},
+     "The segment of the balance"},
+    {"invoice", "ID", GROUP_WRITE, field_set_text,
+     {"invoice_id"},
+     "The invoice"},
+    {"amount", "AMOUNT", GROUP_WRITE, field_set_text,
+     {"amount"},
+     "What is added; less than nothing takes away (--amount=-5)"},
+    {"reason", "TEXT", GROUP_WRITE, field_set_text,
+     {"reason"},
+     "Why"},
+    {"contract", "ID", GROUP_WRITE, field_set_text,
+     {"contract_id", "new_contract_id"},
+     "The contract"},
+    {"at", "TIME", GROUP_WRITE, field_set_instant,
+     {"timestamp"},
+     "When it takes effect (RFC 3339); now by default"},
+    {"from", "TIME", GROUP_WRITE, field_set_instant,
+     {"starting_at"},
+     "When it begins (RFC 3339)"},
+    {"before", "TIME", GROUP_WRITE, field_set_instant,
+     {"access_ending_before", "ending_before"},
+     "When it ends (RFC 3339)"},
+    {"invoices-before", "TIME", GROUP_WRITE, field_set_instant,
+     {"invoices_ending_before"},
+     "When its invoices end (RFC 3339)"},
+    {"uniqueness-key", "TEXT", GROUP_WRITE, field_set_text,
+     {"uniqueness_key"},
+     "Belongs to what is made for ever: a second use is refused"},
+    {"request-id", "UUID", GROUP_WRITE, field_set_text,
+     {"request_id"},
+     "Names this request, so that repeating it writes nothing twice; a new one by default"},
 };
 // clang-format on
 
@@ -120,9 +197,12 @@ struct parse {
 };
 
 static const ProtobufCFieldDescriptor *flag_field(const struct request_flag *flag,
+                                                  const struct command *command,
                                                   const ProtobufCMessageDescriptor *request)
 {
     const ProtobufCFieldDescriptor *field = NULL;
+    if (command_writes(command) != (flag->group == GROUP_WRITE))
+        return NULL;
     for (size_t i = 0; !field && i < COUNT(flag->fields) && flag->fields[i]; i++)
         field = protobuf_c_message_descriptor_get_field_by_name(request, flag->fields[i]);
     return field;
@@ -199,7 +279,8 @@ static void set_request_flag(struct parse *parse, const struct request_flag *fla
 {
     ProtobufCMessage *request = parse->options->request;
     char *allowed = NULL;
-    const ProtobufCFieldDescriptor *field = flag_field(flag, request->descriptor);
+    const ProtobufCFieldDescriptor *field =
+        flag_field(flag, parse->options->command, request->descriptor);
     assert(field);
     if (flag->set(request, field, arg, &allowed) != ERR_OK)
         argp_error(state, "--%s: \"%s\" is not allowed there; it takes %s", flag->name, arg,
@@ -215,6 +296,10 @@ static void finish_request(struct parse *parse, struct argp_state *state)
     struct options *options = parse->options;
     if (!**field_text(options->request, "customer_id"))
         argp_error(state, "--customer is required: the id of the customer");
+    if (command_writes(options->command) && !**field_text(options->request, "request_id")) {
+        const struct id fresh = id_random();
+        field_replace_text(options->request, "request_id", id_format(&fresh).text);
+    }
 
     const ProtobufCFieldDescriptor *balance = protobuf_c_message_descriptor_get_field_by_name(
         options->request->descriptor, "include_balance");
@@ -251,11 +336,16 @@ static error_t parse_command_option(int key, char *arg, struct argp_state *state
 }
 
 /* The flags of one command, in the form that argp wants. */
-static void list_flags(const ProtobufCMessageDescriptor *request, struct argp_option *ret)
+static void list_flags(const struct command *command, const ProtobufCMessageDescriptor *request,
+                       struct argp_option *ret)
 {
     size_t count = 0;
-    ret[count++] = (struct argp_option){.doc = "What to look for:", .group = GROUP_SELECTION};
-    ret[count++] = (struct argp_option){.doc = "What to show:", .group = GROUP_CONTENT};
+    if (command_writes(command)) {
+        ret[count++] = (struct argp_option){.doc = "What to write:", .group = GROUP_WRITE};
+    } else {
+        ret[count++] = (struct argp_option){.doc = "What to look for:", .group = GROUP_SELECTION};
+        ret[count++] = (struct argp_option){.doc = "What to show:", .group = GROUP_CONTENT};
+    }
     if (protobuf_c_message_descriptor_get_field_by_name(request, "next_page")) {
         ret[count++] = (struct argp_option){.doc = "Pages:", .group = GROUP_PAGE};
         ret[count++] = (struct argp_option){
@@ -267,7 +357,7 @@ static void list_flags(const ProtobufCMessageDescriptor *request, struct argp_op
     }
     for (size_t i = 0; i < COUNT(request_flags); i++) {
         const struct request_flag *flag = &request_flags[i];
-        if (!flag_field(flag, request))
+        if (!flag_field(flag, command, request))
             continue;
         ret[count++] = (struct argp_option){
             .name = flag->name,
@@ -285,7 +375,7 @@ static void parse_command(struct parse *parse, int argc, char **argv)
 {
     const struct command *command = parse->options->command;
     struct argp_option flags[COUNT(request_flags) + 5];
-    list_flags(parse->options->request->descriptor, flags);
+    list_flags(command, parse->options->request->descriptor, flags);
 
     const struct argp_child children[] = {{&program_argp, 0, "Program:", GROUP_PROGRAM}, {0}};
     const struct argp argp = {.options = flags,
@@ -309,14 +399,13 @@ static error_t parse_main_option(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_ARG:
         parse->options->command = command_find(arg);
         if (!parse->options->command)
-            argp_error(state, "\"%s\" is no command; there are list, credits, commits, net, ledger",
-                       arg);
+            argp_error(state, "\"%s\" is no command; balancectl --help lists them", arg);
         parse->options->request = command_request(parse->options->command);
         parse_command(parse, state->argc - state->next + 1, &state->argv[state->next - 1]);
         state->next = state->argc;
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "a command is missing: list, credits, commits, net or ledger");
+        argp_error(state, "a command is missing; balancectl --help lists them");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -337,13 +426,20 @@ void options_parse(int argc, char **argv, struct options *ret)
     const struct argp argp = {
         .parser = parse_main_option,
         .args_doc = "COMMAND [OPTION...]",
-        .doc = "Asks a balances server what a customer can still spend.\n\n"
+        .doc = "Asks a balances server what a customer can still spend, and changes it.\n\n"
                "Commands (COMMAND --help tells what each takes):\n"
                "  list     all balances of a customer\n"
                "  credits  credits alone\n"
                "  commits  commits alone\n"
                "  net      what can be spent in one credit type\n"
-               "  ledger   what changed the balances\v"
+               "  ledger   what changed the balances\n\n"
+               "  grant-credit, grant-commit  give a customer a balance\n"
+               "  adjust   add an amount to a balance, or take one away\n"
+               "  end      move the end of a balance\n"
+               "  archive  archive a balance\n"
+               "  seats    adjust a balance of seats\n"
+               "  finalize, void  settle an invoice, or give back what it took\n"
+               "  rollover, true-up  of a commit\v"
                "A table leaves out or cuts (...) what a narrow terminal has no room for, never an "
                "amount. Piped into another program it is complete; $COLUMNS overrides.\n\n"
                "Exit status: 0 if the answer is printed, or if nobody reads it to its end; 2 for a "

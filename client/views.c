@@ -1,4 +1,4 @@
-/* The five answers as tables.
+/* The answers as tables.
  *
  * Balances of all three kinds share one row shape, filled in by kind. Ledgers that come with
  * balances go to a second table, which waits for the last page, so that neither interrupts the
@@ -63,6 +63,13 @@ static const struct table_column ledger_columns[] = {
     {.title = "SEGMENT ID", .fit = TABLE_DROP, .rank = 3},
     {.title = "INVOICE ID", .fit = TABLE_DROP, .rank = 2},
     {.title = "ID", .fit = TABLE_DROP, .rank = 1},
+};
+
+/* The order of written_fields. */
+static const struct table_column written_columns[] = {
+    {.title = "ID"},
+    {.title = "AMOUNT", .side = TABLE_RIGHT},
+    {.title = "CONSISTENCY TOKEN"},
 };
 
 struct view *view_create(const struct view_kind *kind, size_t width, bool with_balance)
@@ -317,6 +324,22 @@ static void add_ledger(struct view *view, const ProtobufCMessage *message)
         add_ledger_entry(view->table, answer->data[i]);
 }
 
+/* A column is there if the answer's type has its field. */
+static void add_written(struct view *view, const ProtobufCMessage *answer)
+{
+    static const char *const written_fields[COUNT(written_columns)][2] = {
+        {"id", "entry_id"}, {"amount"}, {"consistency_token"}};
+    for (size_t i = 0; i < COUNT(written_columns); i++) {
+        const ProtobufCFieldDescriptor *field = NULL;
+        for (size_t j = 0; !field && j < COUNT(written_fields[i]) && written_fields[i][j]; j++)
+            field = protobuf_c_message_descriptor_get_field_by_name(answer->descriptor,
+                                                                    written_fields[i][j]);
+        if (!field)
+            table_hide(view->table, i);
+        table_add(view->table, field ? *(char *const *)((const char *)answer + field->offset) : "");
+    }
+}
+
 const struct view_kind view_balances = {balance_columns, COUNT(balance_columns), "balances",
                                         add_balances};
 const struct view_kind view_credits = {balance_columns, COUNT(balance_columns), "credits",
@@ -326,3 +349,5 @@ const struct view_kind view_commits = {balance_columns, COUNT(balance_columns), 
 const struct view_kind view_net = {net_columns, COUNT(net_columns), "net balance", add_net};
 const struct view_kind view_ledger = {ledger_columns, COUNT(ledger_columns), "ledger entries",
                                       add_ledger};
+const struct view_kind view_written = {written_columns, COUNT(written_columns), "answer",
+                                       add_written};

@@ -7,13 +7,15 @@
 
 #include <protobuf-c/protobuf-c.h>
 
-/* One per command. */
+/* What commands show. */
 struct view_kind;
 extern const struct view_kind view_balances;
 extern const struct view_kind view_credits;
 extern const struct view_kind view_commits;
 extern const struct view_kind view_net;
 extern const struct view_kind view_ledger;
+/* Of every write that answers with an id, an amount or a token alone. */
+extern const struct view_kind view_written;
 
 struct view;
 

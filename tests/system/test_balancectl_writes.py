@@ -1,0 +1,142 @@
+"""balancectl's commands that write, against the real server: what they change, what they print, how they fail."""
+
+import datetime
+import json
+import uuid
+
+import pytest
+
+import harness
+import world
+from test_balancectl import UNKNOWN, run
+from world import stamp
+from writes import made, segments, shown
+
+WRITES = ["grant-credit", "grant-commit", "adjust", "end", "archive", "seats", "finalize", "void", "rollover",
+          "true-up"]
+
+
+@pytest.fixture(scope="module")
+def here(postgres):
+    with world.served(postgres) as served:
+        yield served
+
+
+@pytest.fixture
+def ada(here):
+    customer = here.customer()
+    here.flush()
+    return customer
+
+
+def instant(at):
+    return datetime.datetime.fromtimestamp(stamp(at)["seconds"], datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def access(here, amount="100"):
+    return f"{amount},{instant(here.day(-1))},{instant(here.day(30))}"
+
+
+def grant(here, customer, command="grant-credit", *flags, **more):
+    return run(here, command, "--customer", customer.id, "--product", here.product, "--priority", "1.5", "--access",
+               access(here), *flags, **more)
+
+
+def written(done):
+    """What a write prints: from title to text."""
+    titles, values = done.stdout.splitlines()
+    return dict(zip(titles.replace("CONSISTENCY TOKEN", "TOKEN").split(), values.split(), strict=True))
+
+
+def test_granted_credit_is_as_said(here, ada):
+    done = grant(here, ada, "grant-credit", "--name", "Welcome", "--access",
+                 f"0.000000000001,{instant(here.day(30))},{instant(here.day(60))}", "--tags", "a,b",
+                 "--uniqueness-key", "once")
+    credit = shown(here, ada, written(done)["ID"])
+    assert [item.amount for item in credit.access_schedule.schedule_items] == ["100", "0.000000000001"]
+    assert (credit.name, credit.priority.value, credit.uniqueness_key) == ("Welcome", 1.5, "once")
+    assert list(credit.applicable_product_tags) == ["a", "b"]
+    assert written(done)["TOKEN"]
+
+
+def test_granted_commits_are_as_said(here, ada):
+    prepaid = shown(here, ada, written(grant(here, ada, "grant-commit", "--type", "prepaid"))["ID"])
+    assert (prepaid.type, prepaid.amount) == (1, "100")
+    contract = ada.contract()
+    here.flush()
+    done = grant(here, ada, "grant-commit", "--type", "POSTPAID", "--invoice-item",
+                 f"100,{instant(here.day(31))}", "--invoice-contract", contract)
+    postpaid = shown(here, ada, written(done)["ID"])
+    assert (postpaid.type, postpaid.invoice_schedule.schedule_items[0].amount) == (2, "100")
+
+
+@pytest.mark.parametrize("command, amount, left", [("adjust", "-20.5", "79.5"), ("seats", "20.5", "120.5")])
+def test_adjustment_moves_the_balance(here, ada, command, amount, left):
+    balance = made(here, ada)
+    reason = ["--reason", "Goodwill"] if command == "adjust" else []
+    done = run(here, command, "--customer", ada.id, "--id", balance.id, "--segment", segments(balance)[0].id,
+               f"--amount={amount}", *reason)
+    assert shown(here, ada, balance.id).balance == left
+    assert written(done)["ID"] in [entry.id for entry in shown(here, ada, balance.id).ledger]
+
+
+def test_end_and_archive(here, ada):
+    balance = made(here, ada)
+    assert list(written(run(here, "end", "--customer", ada.id, "--id", balance.id, "--before",
+                            instant(here.day(3))))) == ["TOKEN"]
+    end = shown(here, ada, balance.id).access_schedule.schedule_items[0].ending_before
+    assert end.seconds == stamp(here.day(3))["seconds"]
+    run(here, "archive", "--customer", ada.id, "--id", balance.id)
+    assert shown(here, ada, balance.id).HasField("archived_at")
+
+
+def test_repeated_with_its_request_id_it_happens_once(here, ada):
+    request = str(uuid.uuid4())
+    first = grant(here, ada, "grant-credit", "--request-id", request)
+    assert grant(here, ada, "grant-credit", "--request-id", request).stdout == first.stdout
+    assert written(grant(here, ada))["ID"] != written(first)["ID"]
+
+
+def test_json_is_the_answer(here, ada):
+    answer = json.loads(grant(here, ada, "grant-credit", "-o", "json").stdout)
+    assert set(answer) == {"id", "consistencyToken"}
+
+
+def test_unknown_outcome_names_the_request_id(here, ada):
+    nobody = f"127.0.0.1:{harness.free_port()}"
+    request = str(uuid.uuid4())
+    done = grant(here, ada, "grant-credit", "--request-id", request, address=nobody, check=False)
+    assert done.returncode == 64 + 14 and done.stderr.splitlines()[1].endswith(f"--request-id {request}")
+    done = grant(here, ada, address=nobody, check=False)
+    assert str(uuid.UUID(done.stderr.split()[-1])) == done.stderr.split()[-1]
+    done = run(here, "net", "--customer", ada.id, address=nobody, check=False)
+    assert "--request-id" not in done.stderr
+
+
+def test_refused_write_says_why(here, ada):
+    done = run(here, "archive", "--customer", ada.id, "--id", UNKNOWN, check=False)
+    assert done.returncode == 64 + 5 and done.stdout == "" and UNKNOWN in done.stderr
+    assert "--request-id" not in done.stderr
+    done = grant(here, ada, "grant-credit", "--access", "x,2025-01-01T00:00:00Z,2026-01-01T00:00:00Z", check=False)
+    assert done.returncode == 64 + 3 and "access_schedule.schedule_items[1].amount" in done.stderr
+
+
+@pytest.mark.parametrize("flags", [
+    ["grant-credit", "--type", "prepaid"], ["grant-commit", "--type", "credit"], ["grant-credit", "--priority", "x"],
+    ["grant-credit", "--priority", "nan"], ["grant-credit", "--access", "1"],
+    ["grant-credit", "--access", ",2025-01-01T00:00:00Z,2026-01-01T00:00:00Z"],
+    ["grant-credit", "--access", "1,2025-01-01T00:00:00Z"],
+    ["grant-credit", "--access", "1,2025-01-01T00:00:00Z,2026-01-01T00:00:00Z,2"],
+    ["grant-commit", "--invoice-item", "1"], ["grant-credit", "--tags", "a,,b"], ["grant-credit", "--credit-type", ""],
+    ["archive", "--balance"], ["archive", "--request-id", ""], ["net", "--request-id", UNKNOWN]], ids=str)
+def test_wrong_command_line_writes_nothing(here, flags):
+    command, *rest = flags
+    done = run(here, command, "--customer", UNKNOWN, *rest, check=False)
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("balancectl")
+
+
+@pytest.mark.parametrize("command", WRITES)
+def test_help_names_the_request_id(here, command):
+    done = run(here, command, "--help")
+    assert "--request-id" in done.stdout and "--customer" in done.stdout and "--consistency" not in done.stdout
+    assert run(here, command, check=False).returncode == 2
