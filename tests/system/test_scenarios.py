@@ -447,5 +447,5 @@ def test_lives_of_random_customers_are_what_the_reference_says(here):
         except AssertionError as error:
             raise AssertionError(f"BALANCED_SEED={SEED}, scenario {nr}: {error}") from error
     print(dict(seen))
-    assert {"drawn", "replaced", "dry run", "finalized", "voided, DRAFT", "voided, FINALIZED", "adjusted", "ended earlier",
-            "rolled over", "trued up"} <= set(seen)
+    assert {"drawn", "replaced", "dry run", "finalized", "voided, DRAFT", "voided, FINALIZED", "adjusted",
+            "ended earlier", "rolled over", "trued up"} <= set(seen)
