@@ -360,7 +360,7 @@ def test_feed_goes_to_the_server_that_reaches_redis(database, redis, pair, ada):
         links[holder].refuse()
         ada.insert()
         ada.shown_soon(clients[1 - holder])
-        assert feed_holder(database) == f"server{1 - holder}"
+        wait_until(lambda: feed_holder(database) == f"server{1 - holder}", "the other server to take the feed over")
         links[holder].heal()
         holder = 1 - holder
         wait_until(lambda: links[1 - holder].connections, "the other to be connected again")
