@@ -167,7 +167,8 @@ static const struct request_flag request_flags[] = {
      {"charges"},
      "What is to be covered; as often as needed. KEY is product, kind (usage, subscription, "
      "composite), commit-rate-amount, line-item-type, at, unit-price, name, credit-type, "
-     "pricing.NAME or presentation.NAME; a backslash takes the meaning from a comma"},
+     "pricing.NAME or presentation.NAME; a backslash takes the meaning from the "
+     "character behind it"},
     {"replace", NULL, GROUP_WRITE, field_set_true,
      {"replace"},
      "Forget what the draft deducted so far; otherwise the charges add to it"},
