@@ -20,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "client/balances.h"
 #include "client/explain.h"
 #include "client/fields.h"
@@ -103,18 +104,13 @@ static int connect_to(const struct options *options, struct balances **ret)
 /* Whether a write may have taken place though its answer is an error. */
 static bool is_outcome_unknown(int code)
 {
-    switch (code) {
-    case ERR_OK:
-        return false;
-    case 1:  /* CANCELLED */
-    case 2:  /* UNKNOWN */
-    case 4:  /* DEADLINE_EXCEEDED */
-    case 13: /* INTERNAL */
-    case 14: /* UNAVAILABLE */
-        return true;
-    default:
-        return false;
+    static const enum err unknown[] = {ERR_CANCELLED, ERR_UNKNOWN, ERR_DEADLINE, ERR_INTERNAL,
+                                       ERR_UNAVAILABLE};
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+        if (err_grpc_code(unknown[i]) == code)
+            return true;
     }
+    return false;
 }
 
 static int report(const struct options *options, const struct balances_answer *answer)

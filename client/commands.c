@@ -35,14 +35,18 @@ const struct command commands[COMMAND_COUNT] = {
     {"end", LEDGER, "UpdateEndDate", "Moves the end of a balance.", &view_written},
     {"archive", LEDGER, "ArchiveBalance", "Archives a balance: nobody can spend it any more.",
      &view_written},
-    {"seats", LEDGER, "AdjustSeats", "Adjusts a balance of seats.", &view_written},
+    {"seats", LEDGER, "AdjustSeats", "Adds the amount of new seats to a segment.", &view_written},
+    {"draw", LEDGER, "DrawDown",
+     "Covers charges of a draft invoice from a customer's balances, in burn order.", &view_draw},
     {"finalize", LEDGER, "FinalizeInvoice", "Makes the deductions of an invoice final.",
      &view_written},
-    {"void", LEDGER, "VoidInvoice", "Gives back what an invoice took.", &view_written},
+    {"void", LEDGER, "VoidInvoice", "Gives back all that an invoice deducted.", &view_written},
     {"rollover", LEDGER, "RolloverBalance",
-     "Rolls what is left of a balance over to another contract.", &view_written},
-    {"true-up", LEDGER, "TrueUpCommit", "Invoices what is left of a postpaid commit.",
+     "Carries what is left of a balance, up to its rollover fraction of the original amount, to a "
+     "new contract.",
      &view_written},
+    {"true-up", LEDGER, "TrueUpCommit",
+     "Bills what is left of a postpaid commit, which brings its balance to zero.", &view_written},
 };
 
 static const ProtobufCMessageDescriptor *request_type(const struct command *command)

@@ -17,7 +17,7 @@ struct command {
     const struct view_kind *view;
 };
 
-#define COMMAND_COUNT 15
+#define COMMAND_COUNT 16
 extern const struct command commands[COMMAND_COUNT];
 
 /* NULL if there is none of this name. */

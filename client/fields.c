@@ -430,3 +430,103 @@ enum err field_add_invoice(ProtobufCMessage *request, const ProtobufCFieldDescri
     *(void **)append(&(*at)->n_schedule_items, &(*at)->schedule_items, sizeof(void *)) = item;
     return ERR_OK;
 }
+
+/* Adds "KEY=VALUE" to a map<string, string> of a message; a key that is there already is an error.
+ */
+static enum err add_to_map(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+                           const char *key, const char *value)
+{
+    size_t *count = member(message, field->quantifier_offset);
+    void *array = member(message, field->offset);
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp(*field_text((*(ProtobufCMessage ***)array)[i], "key"), key) == 0)
+            return ERR_INVALID;
+    }
+    const ProtobufCMessageDescriptor *type = field->descriptor;
+    ProtobufCMessage *entry = memory_get(type->sizeof_message);
+    protobuf_c_message_init(type, entry);
+    field_replace_text(entry, "key", key);
+    field_replace_text(entry, "value", value);
+    *(void **)append(count, array, sizeof(void *)) = entry;
+    return ERR_OK;
+}
+
+/* Sets a field of a charge; what is allowed there is said with the key, since a charge has many. */
+static enum err set_charge_key(ProtobufCMessage *charge, const ProtobufCFieldDescriptor *field,
+                               field_set_fn *set, const char *value, const char *key,
+                               char **ret_allowed)
+{
+    char *allowed = NULL;
+    if (set(charge, field, value, &allowed) == ERR_OK)
+        return ERR_OK;
+    size_t size = strlen(key) + strlen(allowed) + sizeof "= with ";
+    *ret_allowed = memory_get(size);
+    snprintf(*ret_allowed, size, "%s= with %s", key, allowed);
+    free(allowed);
+    return ERR_INVALID;
+}
+
+/* One "KEY=VALUE" of a charge. */
+static enum err add_charge_pair(ProtobufCMessage *charge, char *pair, char **ret_allowed)
+{
+    static const struct {
+        const char *key; /* ends with a dot where the rest of the key is one of a map */
+        const char *field;
+        field_set_fn *set; /* NULL for a map */
+    } keys[] = {
+        {"product", "product_id", field_set_text},
+        {"kind", "kind", field_set_enum},
+        {"commit-rate-amount", "commit_rate_amount", field_set_text},
+        {"line-item-type", "line_item_type", field_set_enum},
+        {"at", "starting_at", field_set_instant},
+        {"unit-price", "unit_price", field_set_text},
+        {"name", "name", field_set_text},
+        {"credit-type", "credit_type_id", field_set_text},
+        {"pricing.", "pricing_group_values", NULL},
+        {"presentation.", "presentation_group_values", NULL},
+    };
+
+    char *key = cut(&pair, '=', true);
+    for (size_t i = 0; pair && i < sizeof keys / sizeof *keys; i++) {
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field_by_name(charge->descriptor, keys[i].field);
+        size_t len = strlen(keys[i].key);
+        assert(field);
+        if (keys[i].set && strcmp(key, keys[i].key) == 0)
+            return set_charge_key(charge, field, keys[i].set, cut(&pair, 0, true), key,
+                                  ret_allowed);
+        if (!keys[i].set && strncmp(key, keys[i].key, len) == 0 && key[len] &&
+            add_to_map(charge, field, key + len, cut(&pair, 0, true)) == ERR_OK)
+            return ERR_OK;
+    }
+    return refuse(ret_allowed,
+                  "AMOUNT,KEY=VALUE,… with the keys product, kind, commit-rate-amount, "
+                  "line-item-type, at, unit-price, name, credit-type, and each once pricing.NAME "
+                  "and presentation.NAME, as in 12.50,kind=usage,pricing.region=eu");
+}
+
+enum err field_add_charge(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                          const char *text, char **ret_allowed)
+{
+    Balances__V1__Charge *charge = memory_get(sizeof *charge);
+    balances__v1__charge__init(charge);
+
+    char *copy = memory_text(text);
+    char *rest = copy;
+    const char *amount = cut(&rest, ',', true);
+    enum err err = ERR_OK;
+    if (*amount)
+        field_replace_text(&charge->base, "amount", amount);
+    else
+        err = refuse(ret_allowed, "an amount first, as in 12.50,kind=usage");
+    while (err == ERR_OK && rest)
+        err = add_charge_pair(&charge->base, cut(&rest, ',', false), ret_allowed);
+    free(copy);
+    if (err != ERR_OK) {
+        balances__v1__charge__free_unpacked(charge, NULL);
+        return err;
+    }
+    *(void **)append(member(request, field->quantifier_offset), member(request, field->offset),
+                     sizeof(void *)) = charge;
+    return ERR_OK;
+}

@@ -29,6 +29,9 @@ MUST_CHECK field_set_fn field_set_enum;
 MUST_CHECK field_set_fn field_add_access;
 /* Adds an item "AMOUNT,TIME" to a NewInvoiceSchedule. */
 MUST_CHECK field_set_fn field_add_invoice;
+/* Adds a Charge "AMOUNT,KEY=VALUE,…"; a backslash takes the meaning from the character behind it.
+ */
+MUST_CHECK field_set_fn field_add_charge;
 /* The credit type of a NewAccessSchedule. */
 MUST_CHECK field_set_fn field_set_access_credit_type;
 /* An RFC 3339 instant. */

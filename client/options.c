@@ -138,7 +138,7 @@ static const struct request_flag request_flags[] = {
      "The contract whose invoices charge it"},
     {"priority", "NUMBER", GROUP_WRITE, field_set_double,
      {"priority"},
-     "Which is spent first: the lowest"},
+     "Which is spent first among balances of its kind: the lowest, as in 1.5"},
     {"name", "TEXT", GROUP_WRITE, field_set_text,
      {"name"},
      "What people call it"},
@@ -153,16 +153,31 @@ static const struct request_flag request_flags[] = {
      "Pays for products with these tags alone"},
     {"rollover-fraction", "NUMBER", GROUP_WRITE, field_set_text,
      {"rollover_fraction"},
-     "How much of what is left may be rolled over, from 0 to 1"},
+     "How much of its original amount may be rolled over at most, from 0 to 1"},
     {"segment", "ID", GROUP_WRITE, field_set_text,
      {"segment_id"},
      "The segment of the balance"},
     {"invoice", "ID", GROUP_WRITE, field_set_text,
      {"invoice_id"},
      "The invoice"},
+    {"period-end", "TIME", GROUP_WRITE, field_set_instant,
+     {"service_period_end"},
+     "When the invoice's service period ends (RFC 3339): the time of its deductions"},
+    {"charge", "AMOUNT[,KEY=VALUE...]", GROUP_WRITE, field_add_charge,
+     {"charges"},
+     "What is to be covered; as often as needed. KEY is product, kind (usage, subscription, "
+     "composite), commit-rate-amount, line-item-type, at, unit-price, name, credit-type, "
+     "pricing.NAME or presentation.NAME; a backslash takes the meaning from the "
+     "character behind it"},
+    {"replace", NULL, GROUP_WRITE, field_set_true,
+     {"replace"},
+     "Forget what the draft deducted so far; otherwise the charges add to it"},
+    {"dry-run", NULL, GROUP_WRITE, field_set_true,
+     {"dry_run"},
+     "Say what would be covered, write nothing"},
     {"amount", "AMOUNT", GROUP_WRITE, field_set_text,
      {"amount"},
-     "What is added; less than nothing takes away (--amount=-5)"},
+     "What is added; adjust alone also takes away (--amount=-5)"},
     {"reason", "TEXT", GROUP_WRITE, field_set_text,
      {"reason"},
      "Why"},
@@ -294,15 +309,17 @@ static void set_request_flag(struct parse *parse, const struct request_flag *fla
 static void finish_request(struct parse *parse, struct argp_state *state)
 {
     struct options *options = parse->options;
-    if (!**field_text(options->request, "customer_id"))
+    const ProtobufCMessageDescriptor *type = options->request->descriptor;
+    if (protobuf_c_message_descriptor_get_field_by_name(type, "customer_id") &&
+        !**field_text(options->request, "customer_id"))
         argp_error(state, "--customer is required: the id of the customer");
     if (command_writes(options->command) && !**field_text(options->request, "request_id")) {
         const struct id fresh = id_random();
         field_replace_text(options->request, "request_id", id_format(&fresh).text);
     }
 
-    const ProtobufCFieldDescriptor *balance = protobuf_c_message_descriptor_get_field_by_name(
-        options->request->descriptor, "include_balance");
+    const ProtobufCFieldDescriptor *balance =
+        protobuf_c_message_descriptor_get_field_by_name(type, "include_balance");
     if (balance && !parse->balance_is_said && options->output == OUTPUT_TABLE) {
         enum err err = field_set_true(options->request, balance, NULL, NULL);
         assert(err == ERR_OK);
@@ -437,9 +454,11 @@ void options_parse(int argc, char **argv, struct options *ret)
                "  adjust   add an amount to a balance, or take one away\n"
                "  end      move the end of a balance\n"
                "  archive  archive a balance\n"
-               "  seats    adjust a balance of seats\n"
+               "  seats    add the amount of new seats to a balance\n"
+               "  draw     cover charges of a draft invoice from the balances\n"
                "  finalize, void  settle an invoice, or give back what it took\n"
-               "  rollover, true-up  of a commit\v"
+               "  rollover  carry what is left of a balance to a new contract\n"
+               "  true-up  bill what is left of a postpaid commit\v"
                "A table leaves out or cuts (...) what a narrow terminal has no room for, never an "
                "amount. Piped into another program it is complete; $COLUMNS overrides.\n\n"
                "Exit status: 0 if the answer is printed, or if nobody reads it to its end; 2 for a "

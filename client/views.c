@@ -6,10 +6,12 @@
 #include "client/views.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <balances/v1/balances.pb-c.h>
+#include <balances/v1/ledger.pb-c.h>
 
 #include "client/memory.h"
 #include "client/rfc3339.h"
@@ -63,6 +65,14 @@ static const struct table_column ledger_columns[] = {
     {.title = "SEGMENT ID", .fit = TABLE_DROP, .rank = 3},
     {.title = "INVOICE ID", .fit = TABLE_DROP, .rank = 2},
     {.title = "ID", .fit = TABLE_DROP, .rank = 1},
+};
+
+static const struct table_column draw_columns[] = {
+    {.title = "CHARGE", .side = TABLE_RIGHT},
+    {.title = "BALANCE ID", .fit = TABLE_CUT, .rank = 2, .least = 13},
+    {.title = "SEGMENT ID", .fit = TABLE_DROP, .rank = 1},
+    {.title = "AMOUNT", .side = TABLE_RIGHT},
+    {.title = "REMAINING", .side = TABLE_RIGHT},
 };
 
 /* The order of written_fields. */
@@ -324,6 +334,43 @@ static void add_ledger(struct view *view, const ProtobufCMessage *message)
         add_ledger_entry(view->table, answer->data[i]);
 }
 
+/* `charge` counts from 1, as people do. */
+static void add_draw_row(struct table *table, size_t charge,
+                         const Balances__V1__Allocation *allocation)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%zu", charge);
+    table_add(table, number);
+    table_add(table, allocation->balance_id);
+    table_add(table, allocation->segment_id);
+    table_add(table, allocation->amount);
+    table_add(table, allocation->remaining);
+}
+
+/* What no balance covers stands where a balance would, if it is not zero. */
+static void add_draw_rest(struct table *table, size_t charge, char *what, char *left)
+{
+    Balances__V1__Allocation rest = BALANCES__V1__ALLOCATION__INIT;
+    rest.balance_id = what;
+    rest.amount = left;
+    if (*left && strcmp(left, "0") != 0)
+        add_draw_row(table, charge, &rest);
+}
+
+static void add_draw(struct view *view, const ProtobufCMessage *message)
+{
+    static char uncovered[] = "uncovered";
+    static char overage[] = "overage";
+    const Balances__V1__DrawDownResponse *answer = (const Balances__V1__DrawDownResponse *)message;
+    for (size_t i = 0; i < answer->n_results; i++) {
+        const Balances__V1__ChargeResult *result = answer->results[i];
+        for (size_t j = 0; j < result->n_allocations; j++)
+            add_draw_row(view->table, i + 1, result->allocations[j]);
+        add_draw_rest(view->table, i + 1, uncovered, result->uncovered);
+        add_draw_rest(view->table, i + 1, overage, result->overage);
+    }
+}
+
 /* A column is there if the answer's type has its field. */
 static void add_written(struct view *view, const ProtobufCMessage *answer)
 {
@@ -349,5 +396,6 @@ const struct view_kind view_commits = {balance_columns, COUNT(balance_columns), 
 const struct view_kind view_net = {net_columns, COUNT(net_columns), "net balance", add_net};
 const struct view_kind view_ledger = {ledger_columns, COUNT(ledger_columns), "ledger entries",
                                       add_ledger};
+const struct view_kind view_draw = {draw_columns, COUNT(draw_columns), "allocations", add_draw};
 const struct view_kind view_written = {written_columns, COUNT(written_columns), "answer",
                                        add_written};

@@ -14,6 +14,8 @@ extern const struct view_kind view_credits;
 extern const struct view_kind view_commits;
 extern const struct view_kind view_net;
 extern const struct view_kind view_ledger;
+/* What covers each charge, and what nothing covers. */
+extern const struct view_kind view_draw;
 /* Of every write that answers with an id, an amount or a token alone. */
 extern const struct view_kind view_written;
 

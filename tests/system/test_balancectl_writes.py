@@ -9,11 +9,11 @@ import pytest
 import harness
 import world
 from test_balancectl import UNKNOWN, run
-from world import stamp
-from writes import made, segments, shown
+from world import new_id, stamp
+from writes import access as access_of, item, made, postpaid, segments, shown
 
-WRITES = ["grant-credit", "grant-commit", "adjust", "end", "archive", "seats", "finalize", "void", "rollover",
-          "true-up"]
+WRITES = ["grant-credit", "grant-commit", "adjust", "end", "archive", "seats", "draw", "finalize", "void",
+          "rollover", "true-up"]
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,80 @@ def test_end_and_archive(here, ada):
     assert shown(here, ada, balance.id).HasField("archived_at")
 
 
+def net(here, customer):
+    return here.call("GetNetBalance", customer).balance
+
+
+def draw(here, customer, invoice, *flags, **more):
+    return run(here, "draw", "--customer", customer.id, "--invoice", invoice, "--period-end", instant(here.day(20)),
+               *flags, **more)
+
+
+def rows(done):
+    """What a draw-down prints: the cells of each row, without the empty ones."""
+    return [line.split() for line in done.stdout.splitlines()[1:]]
+
+
+def test_draw_down_shows_what_covers_each_charge(here, ada):
+    first = made(here, ada)
+    second = made(here, ada, priority={"value": 2})
+    invoice = new_id()
+    names = [(balance.id, segments(balance)[0].id) for balance in (first, second)]
+    expected = [["1", *names[0], "100", "0"], ["1", *names[1], "30", "70"], ["2", *names[1], "70", "0"],
+                ["2", "uncovered", "10"], ["2", "overage", "10"]]
+    charges = ["--charge", "130,kind=usage", "--charge", "80,kind=subscription,name=a\\,b,pricing.region=eu"]
+
+    assert rows(draw(here, ada, invoice, *charges, "--dry-run")) == expected
+    assert net(here, ada) == "200"
+    assert rows(draw(here, ada, invoice, *charges)) == expected
+    assert net(here, ada) == "0"
+    assert rows(draw(here, ada, invoice, "--charge", "50", "--replace")) == [["1", *names[0], "50", "50"]]
+    assert net(here, ada) == "150"
+
+
+def test_draw_down_asks_for_what_a_charge_says(here, ada):
+    balance = made(here, ada, specifiers=[{"pricing_group_values": {"region": "a,b"}}])
+    other = draw(here, ada, new_id(), "--charge", "5,pricing.region=a", "--dry-run")
+    assert rows(other) == [["1", "uncovered", "5"], ["1", "overage", "5"]]
+    same = json.loads(draw(here, ada, new_id(), "--charge", "5,pricing.region=a\\,b", "-o", "json").stdout)
+    assert same["results"][0]["allocations"][0]["balanceId"] == balance.id and same["consistencyToken"]
+    assert "charges[0].amount" in draw(here, ada, new_id(), "--charge", "x", check=False).stderr
+
+
+def test_draw_down_says_which_part_of_a_charge_is_wrong(here, ada):
+    assert "kind= with any of USAGE" in draw(here, ada, new_id(), "--charge", "1,kind=tea", check=False).stderr
+
+
+def test_invoice_is_finalized_and_voided(here, ada):
+    made(here, ada)
+    invoice = new_id()
+    flags = ["--customer", ada.id, "--invoice", invoice]
+    draw(here, ada, invoice, "--charge", "30")
+    assert list(written(run(here, "finalize", *flags))) == ["TOKEN"]
+    final = here.call("GetNetBalance", ada, invoice_inclusion_mode=1)
+    assert final.balance == "70"
+    assert list(written(run(here, "void", *flags))) == ["TOKEN"]
+    assert net(here, ada) == "100"
+
+
+def test_rollover_carries_what_is_left(here, ada):
+    old, new = ada.contract(), ada.contract()
+    here.flush()
+    balance = made(here, ada, "CreateCommit", contract_id=old, rollover_fraction="0.5",
+                   access_schedule=access_of(here, item(here, "100", -30, 30)))
+    done = written(run(here, "rollover", "--customer", ada.id, "--id", balance.id, "--contract", new, "--from",
+                       instant(here.day(0)), "--before", instant(here.day(100))))
+    assert done["AMOUNT"] == "50" and shown(here, ada, done["ID"]).rolled_over_from.balance_id == balance.id
+
+
+def test_true_up_bills_what_is_left(here, ada):
+    contract = ada.contract()
+    here.flush()
+    balance = made(here, ada, "CreateCommit", **postpaid(here, contract))
+    done = written(run(here, "true-up", "--customer", ada.id, "--id", balance.id, "--invoice", new_id()))
+    assert done["AMOUNT"] == "100" and shown(here, ada, balance.id).balance == "0"
+
+
 def test_repeated_with_its_request_id_it_happens_once(here, ada):
     request = str(uuid.uuid4())
     first = grant(here, ada, "grant-credit", "--request-id", request)
@@ -127,6 +201,9 @@ def test_refused_write_says_why(here, ada):
     ["grant-credit", "--access", ",2025-01-01T00:00:00Z,2026-01-01T00:00:00Z"],
     ["grant-credit", "--access", "1,2025-01-01T00:00:00Z"],
     ["grant-credit", "--access", "1,2025-01-01T00:00:00Z,2026-01-01T00:00:00Z,2"],
+    ["draw", "--charge", ""], ["draw", "--charge", ",kind=usage"], ["draw", "--charge", "1,kind=tea"],
+    ["draw", "--charge", "1,color=red"], ["draw", "--charge", "1,pricing.=eu"], ["draw", "--charge", "1,kind"],
+    ["draw", "--charge", "1,pricing.a=1,pricing.a=2"], ["draw", "--charge", "1,at=noon"], ["draw", "--charge", "1,"],
     ["grant-commit", "--invoice-item", "1"], ["grant-credit", "--tags", "a,,b"], ["grant-credit", "--credit-type", ""],
     ["archive", "--balance"], ["archive", "--request-id", ""], ["net", "--request-id", UNKNOWN]], ids=str)
 def test_wrong_command_line_writes_nothing(here, flags):
