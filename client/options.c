@@ -186,7 +186,7 @@ static const struct request_flag request_flags[] = {
      "The contract"},
     {"at", "TIME", GROUP_WRITE, field_set_instant,
      {"timestamp"},
-     "When it takes effect (RFC 3339); now by default"},
+     "When it takes effect (RFC 3339); the start of the segment by default"},
     {"from", "TIME", GROUP_WRITE, field_set_instant,
      {"starting_at"},
      "When it begins (RFC 3339)"},
