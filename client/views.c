@@ -335,39 +335,36 @@ static void add_ledger(struct view *view, const ProtobufCMessage *message)
 }
 
 /* `charge` counts from 1, as people do. */
-static void add_draw_row(struct table *table, size_t charge,
-                         const Balances__V1__Allocation *allocation)
+static void add_draw_row(struct table *table, size_t charge, const char *balance,
+                         const char *segment, const char *value, const char *remaining)
 {
     char number[24];
     snprintf(number, sizeof number, "%zu", charge);
     table_add(table, number);
-    table_add(table, allocation->balance_id);
-    table_add(table, allocation->segment_id);
-    table_add(table, allocation->amount);
-    table_add(table, allocation->remaining);
+    table_add(table, balance);
+    table_add(table, segment);
+    table_add(table, value);
+    table_add(table, remaining);
 }
 
 /* What no balance covers stands where a balance would, if it is not zero. */
-static void add_draw_rest(struct table *table, size_t charge, char *what, char *left)
+static void add_draw_rest(struct table *table, size_t charge, const char *what, const char *left)
 {
-    Balances__V1__Allocation rest = BALANCES__V1__ALLOCATION__INIT;
-    rest.balance_id = what;
-    rest.amount = left;
     if (*left && strcmp(left, "0") != 0)
-        add_draw_row(table, charge, &rest);
+        add_draw_row(table, charge, what, "", left, "");
 }
 
 static void add_draw(struct view *view, const ProtobufCMessage *message)
 {
-    static char uncovered[] = "uncovered";
-    static char overage[] = "overage";
     const Balances__V1__DrawDownResponse *answer = (const Balances__V1__DrawDownResponse *)message;
     for (size_t i = 0; i < answer->n_results; i++) {
         const Balances__V1__ChargeResult *result = answer->results[i];
-        for (size_t j = 0; j < result->n_allocations; j++)
-            add_draw_row(view->table, i + 1, result->allocations[j]);
-        add_draw_rest(view->table, i + 1, uncovered, result->uncovered);
-        add_draw_rest(view->table, i + 1, overage, result->overage);
+        for (size_t j = 0; j < result->n_allocations; j++) {
+            const Balances__V1__Allocation *a = result->allocations[j];
+            add_draw_row(view->table, i + 1, a->balance_id, a->segment_id, a->amount, a->remaining);
+        }
+        add_draw_rest(view->table, i + 1, "uncovered", result->uncovered);
+        add_draw_rest(view->table, i + 1, "overage", result->overage);
     }
 }
 
