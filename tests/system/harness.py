@@ -122,6 +122,13 @@ def state_of(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
+def is_alive(pid):
+    """Whether there is such a process, one that nobody has asked about its end left aside."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return state_of(pid) not in "ZX"
+    return False
+
+
 class Postgres:
     """One private cluster. Made stopped; start() it. `settings` are any of postgresql.conf's."""
 
@@ -233,11 +240,14 @@ class Postgres:
 
     def kill(self):
         """Ends every process of the cluster at once, as a machine's crash would. start() recovers it."""
-        for pid in self._pids():
+        os.kill(self.process.pid, signal.SIGSTOP)  # so that no child is missed
+        pids = self._pids()
+        for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
+        wait_until(lambda: not any(is_alive(pid) for pid in pids), "PostgreSQL's processes to be gone")
 
     def restart(self, **settings):
         self.stop()
