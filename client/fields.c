@@ -227,21 +227,33 @@ static char *cut(char **text, char end, bool unescape)
     return start;
 }
 
-static bool add_pair(Balances__V1__BalanceFilter *filter, char *pair)
+/* Adds to a map<string, string> of a message; a key that is there already is an error. */
+static enum err add_to_map(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+                           const char *key, const char *value)
 {
-    char *key = cut(&pair, ':', true);
+    size_t *count = member(message, field->quantifier_offset);
+    void *array = member(message, field->offset);
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp(*field_text((*(ProtobufCMessage ***)array)[i], "key"), key) == 0)
+            return ERR_INVALID;
+    }
+    const ProtobufCMessageDescriptor *type = field->descriptor;
+    ProtobufCMessage *entry = memory_get(type->sizeof_message);
+    protobuf_c_message_init(type, entry);
+    field_replace_text(entry, "key", key);
+    field_replace_text(entry, "value", value);
+    *(void **)append(count, array, sizeof(void *)) = entry;
+    return ERR_OK;
+}
+
+static bool add_custom_field(Balances__V1__BalanceFilter *filter, char *pair)
+{
+    const char *key = cut(&pair, ':', true);
     if (!pair)
         return false;
-    for (size_t i = 0; i < filter->n_custom_fields; i++) {
-        if (strcmp(filter->custom_fields[i]->key, key) == 0)
-            return false;
-    }
-    Balances__V1__BalanceFilter__CustomFieldsEntry *entry = memory_get(sizeof *entry);
-    balances__v1__balance_filter__custom_fields_entry__init(entry);
-    entry->key = memory_text(key);
-    entry->value = memory_text(cut(&pair, 0, true));
-    *(void **)append(&filter->n_custom_fields, &filter->custom_fields, sizeof(void *)) = entry;
-    return true;
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(filter->base.descriptor, "custom_fields");
+    return add_to_map(&filter->base, field, key, cut(&pair, 0, true)) == ERR_OK;
 }
 
 static enum err add_condition(Balances__V1__BalanceFilter *filter, char *condition,
@@ -260,7 +272,7 @@ static enum err add_condition(Balances__V1__BalanceFilter *filter, char *conditi
         return ERR_OK;
     }
     if (condition && strcmp(name, "field") == 0) {
-        if (add_pair(filter, condition))
+        if (add_custom_field(filter, condition))
             return ERR_OK;
         return refuse(ret_allowed, "field=KEY:VALUE, each key once");
     }
@@ -428,26 +440,6 @@ enum err field_add_invoice(ProtobufCMessage *request, const ProtobufCFieldDescri
         balances__v1__new_invoice_schedule__init(*at);
     }
     *(void **)append(&(*at)->n_schedule_items, &(*at)->schedule_items, sizeof(void *)) = item;
-    return ERR_OK;
-}
-
-/* Adds "KEY=VALUE" to a map<string, string> of a message; a key that is there already is an error.
- */
-static enum err add_to_map(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                           const char *key, const char *value)
-{
-    size_t *count = member(message, field->quantifier_offset);
-    void *array = member(message, field->offset);
-    for (size_t i = 0; i < *count; i++) {
-        if (strcmp(*field_text((*(ProtobufCMessage ***)array)[i], "key"), key) == 0)
-            return ERR_INVALID;
-    }
-    const ProtobufCMessageDescriptor *type = field->descriptor;
-    ProtobufCMessage *entry = memory_get(type->sizeof_message);
-    protobuf_c_message_init(type, entry);
-    field_replace_text(entry, "key", key);
-    field_replace_text(entry, "value", value);
-    *(void **)append(count, array, sizeof(void *)) = entry;
     return ERR_OK;
 }
 
