@@ -39,6 +39,8 @@ enum next archive_balance(struct call *c);
 enum next add_manual_ledger_entry(struct call *c);
 enum next adjust_seats(struct call *c);
 
+enum next get_account_balance(struct call *c);
+
 enum next put_customer(struct call *c);
 enum next put_contract(struct call *c);
 enum next archive_contract(struct call *c);
