@@ -40,6 +40,7 @@ def here(postgres):
         # Another customer, for the writes.
         served.bea = served.customer()
         served.contract, served.leaving = served.bea.contract(), served.bea.contract()
+        served.top_up, _, _ = served.bea.account(served.day(-1), served.day(1))
         served.flush()
         served.kept = writes.made(served, served.bea, "CreateCommit", access_schedule=writes.access(
             served, writes.item(served), writes.item(served, start=40, end=50)))
@@ -153,6 +154,7 @@ def write_request(here, method):
         "ArchiveContract": lambda: {**bea, "id": here.leaving},
         "PutProduct": lambda: {"id": here.product, "name": "Compute", "tags": ["a", "ä"]},
         "PutCreditType": lambda: {"id": here.euro, "name": "EUR"},
+        "GetAccountBalance": lambda: {**bea, "id": here.top_up.id},
     }[method]()
 
 
@@ -173,6 +175,7 @@ ID_FIELDS = [
     *[(method, "customer_id") for method in (*READS, "CreateCommit", "CreateCredit", "UpdateEndDate",
                                               "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats",
                                               "PutContract", "ArchiveContract")],
+    ("GetAccountBalance", "customer_id"), ("GetAccountBalance", "id"),
     *[(method, "request_id") for method in WRITES[:6]],
     *[(method, "id") for method in WRITES[2:]],
     *[(method, "product_id") for method in WRITES[:2]], *[(method, "contract_id") for method in WRITES[:2]],
