@@ -5,6 +5,7 @@
 
 #include "app/batch.h"
 #include "app/read.h"
+#include "balances/v1/account_balances.pb-c.h"
 #include "balances/v1/balances.pb-c.h"
 #include "balances/v1/catalog.pb-c.h"
 #include "balances/v1/ledger.pb-c.h"
@@ -49,6 +50,12 @@ static const struct rpc_method ledger_methods[] = {
      true_up_commit},
 };
 
+/* The others of the service are not there yet. */
+static const struct rpc_method account_balance_methods[] = {
+    {"/balances.v1.AccountBalanceService/GetAccountBalance",
+     &balances__v1__get_account_balance_request__descriptor, get_account_balance},
+};
+
 static const struct rpc_method catalog_methods[] = {
     {"/balances.v1.CatalogService/PutCustomer", &balances__v1__put_customer_request__descriptor,
      put_customer},
@@ -66,6 +73,8 @@ const struct rpc_service app_services[] = {
     {"balances.v1.BalanceService", balance_methods,
      sizeof balance_methods / sizeof *balance_methods},
     {"balances.v1.LedgerService", ledger_methods, sizeof ledger_methods / sizeof *ledger_methods},
+    {"balances.v1.AccountBalanceService", account_balance_methods,
+     sizeof account_balance_methods / sizeof *account_balance_methods},
     {"balances.v1.CatalogService", catalog_methods,
      sizeof catalog_methods / sizeof *catalog_methods},
 };

@@ -45,6 +45,8 @@ enum next void_invoice(struct call *c);
 enum next rollover_balance(struct call *c);
 enum next true_up_commit(struct call *c);
 
+enum next get_account_balance(struct call *c);
+
 enum next put_customer(struct call *c);
 enum next put_contract(struct call *c);
 enum next archive_contract(struct call *c);

@@ -47,9 +47,6 @@ struct list_page {
 
 /* ---- the request ---- */
 
-/* Before every stored instant, and before every id. */
-static const struct place list_start = {.at = INT64_C(-62167219200000000)};
-
 /* Where the fields that the three requests call differently lie in this one. */
 struct list_fields {
     const char *id_name;
@@ -78,7 +75,7 @@ static enum err read_request(struct call *c, struct list_query *l, const list_re
     l->binding = page_binding(c, fields->next_page, fields->consistency);
     if (!l->binding.data)
         return ERR_EXHAUSTED;
-    l->after = list_start;
+    l->after = place_first;
     if (**fields->next_page)
         return page_read(c, l->binding, *fields->next_page, &l->after);
     return ERR_OK;

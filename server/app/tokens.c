@@ -2,6 +2,8 @@
 
 #include "app/fields.h"
 
+const struct place place_first = {.at = INT64_C(-62167219200000000)};
+
 /* Their lengths differ, and so do their purposes. */
 enum { VERSION_BYTES = 8, PLACE_BYTES = 8 + 1 + 16 };
 

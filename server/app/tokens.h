@@ -42,6 +42,9 @@ struct place {
     struct id id;
 };
 
+/* Before every stored instant, and before every id. */
+extern const struct place place_first;
+
 /* What a page token is bound to: the request without its next_page and without its consistency,
  * which says how fresh the page is to be and not what is on it; in the call's arena, its data NULL
  * when that is full. Both pointers point into the request. */

@@ -41,6 +41,7 @@ def here(postgres):
         # Another customer, for the writes.
         served.bea = served.customer()
         served.contract, served.leaving = served.bea.contract(), served.bea.contract()
+        served.top_up, _, _ = served.bea.account(served.day(-1), served.day(1))
         served.flush()
         served.kept = writes.made(served, served.bea, "CreateCommit", access_schedule=writes.access(
             served, writes.item(served), writes.item(served, start=40, end=50)))
@@ -163,6 +164,7 @@ def write_request(here, method):
         "PutProduct": lambda: {"id": here.product, "name": "Compute", "tags": ["a", "ä"]},
         "PutCreditType": lambda: {"id": here.euro, "name": "EUR"},
         "DrawDown": lambda: {**bea, **once, **draws.request(here, in_charge(here)), "contract_id": here.contract},
+        "GetAccountBalance": lambda: {**bea, "id": here.top_up.id},
     }[method]()
 
 
@@ -188,6 +190,7 @@ ID_FIELDS = [
     *[(method, "id") for method in WRITES[2:-1] if "Invoice" not in method],
     *[(method, "invoice_id") for method in ("FinalizeInvoice", "VoidInvoice", "TrueUpCommit", "DrawDown")],
     ("RolloverBalance", "new_contract_id"), ("DrawDown", "contract_id"),
+    ("GetAccountBalance", "customer_id"), ("GetAccountBalance", "id"),
     *[(method, "product_id") for method in WRITES[:2]], *[(method, "contract_id") for method in WRITES[:2]],
     ("CreateCommit", "invoice_contract_id"), ("AddManualLedgerEntry", "segment_id"), ("AdjustSeats", "segment_id"),
     ("AddManualLedgerEntry", "contract_id"), ("ListBalances", "id"), ("ListCredits", "credit_id"),
