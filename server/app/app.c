@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "app/read.h"
+#include "balances/v1/account_balances.pb-c.h"
 #include "balances/v1/balances.pb-c.h"
 #include "balances/v1/catalog.pb-c.h"
 #include "balances/v1/ledger.pb-c.h"
@@ -51,12 +52,24 @@ static const struct rpc_method catalog_methods[] = {
      &balances__v1__put_credit_type_request__descriptor, put_credit_type},
 };
 
+/* The others of the service are not there yet. */
+static const struct rpc_method account_balance_methods[] = {
+    {"/balances.v1.AccountBalanceService/CreateTransaction",
+     &balances__v1__create_transaction_request__descriptor, create_transaction},
+    {"/balances.v1.AccountBalanceService/ListTransactions",
+     &balances__v1__list_transactions_request__descriptor, list_transactions},
+    {"/balances.v1.AccountBalanceService/GetTransactionSummary",
+     &balances__v1__get_transaction_summary_request__descriptor, get_transaction_summary},
+};
+
 const struct rpc_service app_services[] = {
     {"balances.v1.BalanceService", balance_methods,
      sizeof balance_methods / sizeof *balance_methods},
     {"balances.v1.LedgerService", ledger_methods, sizeof ledger_methods / sizeof *ledger_methods},
     {"balances.v1.CatalogService", catalog_methods,
      sizeof catalog_methods / sizeof *catalog_methods},
+    {"balances.v1.AccountBalanceService", account_balance_methods,
+     sizeof account_balance_methods / sizeof *account_balance_methods},
 };
 const int app_service_count = sizeof app_services / sizeof *app_services;
 

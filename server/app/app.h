@@ -44,3 +44,7 @@ enum next put_contract(struct call *c);
 enum next archive_contract(struct call *c);
 enum next put_product(struct call *c);
 enum next put_credit_type(struct call *c);
+
+enum next create_transaction(struct call *c);
+enum next list_transactions(struct call *c);
+enum next get_transaction_summary(struct call *c);

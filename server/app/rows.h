@@ -1,6 +1,7 @@
 /* What several statements answer with, as values of the domain. */
 #pragma once
 
+#include "base/arena.h"
 #include "ledger/model.h"
 #include "sql/cell.h"
 
@@ -9,3 +10,8 @@ MUST_CHECK enum err kind_parse(struct bytes label, enum balance_kind *ret);
 
 /* Reads role, starting_at, ending_before, amount and the four totals; the id is not among them. */
 void read_segment(struct sql_reader *r, struct segment *ret);
+
+/* Reads a balance as the statements about transactions show it: id, kind, whether it is archived,
+ * allow_overdraft, the rollover's cap or null, and its segments, each with its id. `ret` is zeroed;
+ * the segments are in the arena. */
+MUST_CHECK enum err read_account(struct sql_reader *r, struct arena *a, struct balance *ret);

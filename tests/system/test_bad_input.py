@@ -23,9 +23,10 @@ import writes
 from world import CREDIT, USD
 from writes import WRITES
 
-READS = ["ListBalances", "ListCredits", "ListCommits", "GetNetBalance", "ListLedgerEntries"]
+READS = ["ListBalances", "ListCredits", "ListCommits", "GetNetBalance", "ListLedgerEntries", "ListTransactions",
+         "GetTransactionSummary"]
 METHODS = [*READS, *WRITES]
-PAGE_MAX = {"ListLedgerEntries": 1000}  # others: 25
+PAGE_MAX = {"ListLedgerEntries": 1000, "ListTransactions": 200}  # others: 25
 TRAILERS_MAX = 8 * 1024
 REQUEST_BYTES_MAX = 64 * 1024
 FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799
@@ -37,8 +38,10 @@ def here(postgres):
         served.ada = served.customer()
         served.credit = served.ada.balance(CREDIT, fields={"a": "ä"})
         served.credit.segment("5", served.day(-1), served.day(1))
+        served.top_up, *_ = served.ada.account(served.day(1), served.day(2))
         # Another customer, for the writes.
         served.bea = served.customer()
+        served.topped_up, *_ = served.bea.account(served.day(-1), served.day(1), overdraft=True)
         served.contract, served.leaving = served.bea.contract(), served.bea.contract()
         served.flush()
         served.kept = writes.made(served, served.bea, "CreateCommit", access_schedule=writes.access(
@@ -119,7 +122,8 @@ def fields_of(here, method):
     """The fields of a request that is right, every one that there is; the same ones each time, so that a write
     which names its request is answered as the first time."""
     if method in READS:
-        return {"customer_id": here.ada.id}
+        of_balance = {"balance_id": here.top_up.id} if "Transaction" in method else {}
+        return {"customer_id": here.ada.id, **of_balance}
     if method not in here.requests:
         here.requests[method] = write_request(here, method)
         here.client.call(method, **here.requests[method])
@@ -153,6 +157,10 @@ def write_request(here, method):
         "ArchiveContract": lambda: {**bea, "id": here.leaving},
         "PutProduct": lambda: {"id": here.product, "name": "Compute", "tags": ["a", "ä"]},
         "PutCreditType": lambda: {"id": here.euro, "name": "EUR"},
+        "CreateTransaction": lambda: {
+            **bea, **once, "balance_id": here.topped_up.id, "amount": "1", "transaction_type_id": here.transaction_type,
+            "paid": "1", "currency_paid": "EUR", "description": "d", "applied_date": world.stamp(here.now),
+            "transaction_date": world.stamp(here.now)},
     }[method]()
 
 
@@ -172,9 +180,11 @@ BAD_IDS = [
 ID_FIELDS = [
     *[(method, "customer_id") for method in (*READS, "CreateCommit", "CreateCredit", "UpdateEndDate",
                                               "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats",
-                                              "PutContract", "ArchiveContract")],
-    *[(method, "request_id") for method in WRITES[:6]],
-    *[(method, "id") for method in WRITES[2:]],
+                                              "PutContract", "ArchiveContract", "CreateTransaction")],
+    *[(method, "request_id") for method in (*WRITES[:6], "CreateTransaction")],
+    *[(method, "id") for method in WRITES[2:11]],
+    *[(method, "balance_id") for method in ("CreateTransaction", "ListTransactions", "GetTransactionSummary")],
+    *[(method, "transaction_type_id") for method in ("CreateTransaction", "ListTransactions")],
     *[(method, "product_id") for method in WRITES[:2]], *[(method, "contract_id") for method in WRITES[:2]],
     ("CreateCommit", "invoice_contract_id"), ("AddManualLedgerEntry", "segment_id"), ("AdjustSeats", "segment_id"),
     ("AddManualLedgerEntry", "contract_id"), ("ListBalances", "id"), ("ListCredits", "credit_id"),
@@ -195,7 +205,9 @@ def test_id_in_a_filter_that_is_no_canonical_uuid_is_refused(here):
 
 
 def test_missing_customer_is_refused(here, read):
-    for request in ({}, {"customer_id": ""}):
+    others = {**fields_of(here, read)}
+    others.pop("customer_id")
+    for request in (others, {**others, "customer_id": ""}):
         with invalid("customer_id") as error:
             here.client.call(read, **request)
         assert error.message == "customer_id is required"
@@ -209,7 +221,8 @@ REQUIRED = {
     "AddManualLedgerEntry": ["customer_id", "id", "segment_id", "amount", "reason"],
     "AdjustSeats": ["customer_id", "id", "segment_id", "amount"],
     "PutCustomer": ["id", "name"], "PutContract": ["customer_id", "id", "name"],
-    "ArchiveContract": ["customer_id", "id"], "PutProduct": ["id", "name"], "PutCreditType": ["id", "name"]}
+    "ArchiveContract": ["customer_id", "id"], "PutProduct": ["id", "name"], "PutCreditType": ["id", "name"],
+    "CreateTransaction": ["customer_id", "balance_id", "amount", "transaction_type_id"]}
 
 
 def test_missing_fields_of_a_write_are_named_all_at_once(here, write):
@@ -266,13 +279,15 @@ AMOUNTS = {
     "quantity": (WRITES[:1], "invoice_schedule.schedule_items[1].quantity",
                  lambda h, a: in_invoices(h, unit_price="1", quantity=a)),
     "rollover": (WRITES[:1], "rollover_fraction", lambda h, a: {"rollover_fraction": a}),
-    "entry": (WRITES[4:6], "amount", lambda h, a: {"amount": a})}
+    "entry": ([*WRITES[4:6], "CreateTransaction"], "amount", lambda h, a: {"amount": a}),
+    "paid": (["CreateTransaction"], "paid", lambda h, a: {"paid": a})}
 
 
 @pytest.mark.parametrize("place", AMOUNTS)
 def test_malformed_amount_is_refused(here, place):
     methods, field, wrong = AMOUNTS[place]
-    signs = {"entry": ["0", "-0.0"], "rollover": ["-0.1", "1.000000000001"]}.get(place, ["-1", "-0.000000000001"])
+    of_place = {"entry": ["0", "-0.0"], "rollover": ["-0.1", "1.000000000001"], "paid": []}
+    signs = of_place.get(place, ["-1", "-0.000000000001"])
     for method in methods:
         for bad in [*BAD_AMOUNTS, *signs]:
             with invalid(field):
@@ -313,6 +328,8 @@ TEXTS = {
     **{(m, "description"): "é" * 10001 for m in WRITES[:2]},
     **{(m, "uniqueness_key"): "é" * 129 for m in (*WRITES[:2], WRITES[4])},
     ("AddManualLedgerEntry", "reason"): "é" * 10001,
+    ("CreateTransaction", "description"): "é" * 10001, ("CreateTransaction", "currency_paid"): LONG,
+    ("ListTransactions", "entity_id"): LONG,
     **{(m, "name"): LONG for m in ("PutCustomer", "PutContract", "PutProduct", "PutCreditType")}}
 
 
@@ -345,6 +362,7 @@ def test_limit_out_of_range_is_refused(here, method):
     ("CreateCommit", "type", lambda n: {"type": n}, (0, 3, 99, -1, 2**31 - 1)),
     *[(method, "hierarchy_configuration.child_access.type",
        lambda n: {"hierarchy_configuration": {"child_access": {"type": n}}}, (0, 4, 99, -1)) for method in WRITES[:2]],
+    ("ListTransactions", "entity_type", lambda n: {"entity_type": n}, (6, 99, -1, -2**31)),
     ("ListLedgerEntries", "types[1]", lambda n: {"types": [1, n]}, (0, 9, 10, 19, 20, 29, 30, 36, 99, -1, -2**31)),
 ])
 def test_unknown_number_of_an_enum_is_refused(here, method, field, fields, bad):
@@ -403,7 +421,8 @@ def test_wrong_fields_come_before_what_does_not_exist(here, read):
 
 def test_wrong_fields_of_a_write_come_before_what_does_not_exist(here, write):
     names = request_of(write).fields_by_name
-    wrong, bad = ("name", "") if write.startswith("Put") else ("id" if "id" in names else "product_id", "x")
+    ids = [name for name in ("id", "product_id", "balance_id") if name in names]
+    wrong, bad = ("name", "") if write.startswith("Put") else (ids[0], "x")
     unknown = {name: USD for name in ("customer_id", "id") if name in names}
     with invalid(wrong):
         call(here, write, **{**unknown, wrong: bad})
@@ -443,9 +462,10 @@ def whole(here, method):
     descriptor = request_of(method)
     if method in WRITES:
         return harness.messages()[descriptor.full_name](**fields_of(here, method)).SerializeToString()
-    request = harness.messages()[descriptor.full_name](customer_id=here.ada.id)
+    right = fields_of(here, method)
+    request = harness.messages()[descriptor.full_name](**right)
     for field in descriptor.fields:
-        if field.name in ("customer_id", "next_page"):
+        if field.name in right or field.name == "next_page":
             continue
         if field.name == "consistency":
             request.consistency.fully_consistent = True

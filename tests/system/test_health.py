@@ -7,7 +7,8 @@ import harness
 import world
 
 # These say whether calls can be served.
-READY = ["", "readiness", "balances.v1.BalanceService", "balances.v1.LedgerService", "balances.v1.CatalogService"]
+READY = ["", "readiness", "balances.v1.BalanceService", "balances.v1.LedgerService", "balances.v1.CatalogService",
+         "balances.v1.AccountBalanceService"]
 KNOWN = [*READY, "liveness"]
 UNKNOWN = ["nothing", "BalanceService", "balances.v1", "LIVENESS", "liveness ", "grpc.health.v1.Health",
            "x" * 60000, "é" * 30000, "\U0001f600" * 200]

@@ -14,7 +14,8 @@ import world
 from world import ACCOUNT, KIND_NAME
 
 VERSIONS = ["v1", "v1alpha"]
-SERVED = ["balances.v1.BalanceService", "balances.v1.CatalogService", "balances.v1.LedgerService",
+SERVED = ["balances.v1.AccountBalanceService", "balances.v1.BalanceService", "balances.v1.CatalogService",
+          "balances.v1.LedgerService",
           "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
           "grpc.reflection.v1alpha.ServerReflection"]
 BALANCES = "balances/v1/balances.proto"

@@ -43,6 +43,12 @@ def metadata(call):
 # The same request again ------------------------------------------------------------------------------
 
 
+def topped_up(here, customer):
+    balance, *_ = customer.account(here.day(-1), here.day(1))
+    here.flush()
+    return balance.id
+
+
 def every_write(here, ada):
     """A request of each method that takes a request_id, with a balance of its own."""
     def entry(balance):
@@ -54,10 +60,13 @@ def every_write(here, ada):
         "UpdateEndDate": {"id": made(here, ada).id, "access_ending_before": world.stamp(here.day(3))},
         "ArchiveBalance": {"id": made(here, ada).id},
         "AddManualLedgerEntry": {**entry(made(here, ada)), "reason": "r"},
-        "AdjustSeats": entry(made(here, ada))}
+        "AdjustSeats": entry(made(here, ada)),
+        "CreateTransaction": {"balance_id": topped_up(here, ada), "amount": "5",
+                              "transaction_type_id": here.transaction_type}}
 
 
-METHODS = ["CreateCommit", "CreateCredit", "UpdateEndDate", "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats"]
+METHODS = ["CreateCommit", "CreateCredit", "UpdateEndDate", "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats",
+           "CreateTransaction"]
 
 
 @pytest.mark.parametrize("method", METHODS)

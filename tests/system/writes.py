@@ -14,7 +14,7 @@ from world import stamp
 
 PREPAID_TYPE, POSTPAID_TYPE = 1, 2
 WRITES = ["CreateCommit", "CreateCredit", "UpdateEndDate", "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats",
-          "PutCustomer", "PutContract", "ArchiveContract", "PutProduct", "PutCreditType"]
+          "PutCustomer", "PutContract", "ArchiveContract", "PutProduct", "PutCreditType", "CreateTransaction"]
 
 
 def item(here, amount="100", start=-1, end=30):
