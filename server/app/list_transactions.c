@@ -223,6 +223,8 @@ static enum err summarize(struct computation *x, struct sql_reader *r, instant *
     enum err err = read_account(r, a, &b);
     if (err != ERR_OK)
         return err;
+    if (read_null(r))
+        return ERR_RANGE;
     amount put_in = read_amount(r), initial = read_amount(r);
     if (!reader_ok(r))
         return ERR_INTERNAL;

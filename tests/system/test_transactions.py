@@ -290,15 +290,11 @@ def test_filters_are_joined(here, moved):
 @pytest.mark.parametrize("limit", [1, 2, 3, 200])
 def test_pages_join_to_the_whole_though_rows_are_added(here, ada, limit):
     made = [add(here, ada, str(n)).transaction for n in range(1, 6)]
-    seen, token = [], ""
-    while True:
-        answer = here.call("ListTransactions", ada, balance_id=ada.account_balance.id, limit=limit, next_page=token)
+    seen = []
+    for answer in here.pages("ListTransactions", ada, balance_id=ada.account_balance.id, limit=limit):
         assert len(answer.data) <= limit
         seen.extend(answer.data)
-        token = answer.next_page
-        if not token:
-            break
-        if len(made) < 8:
+        if answer.next_page and len(made) < 8:
             # Long ago, and yet the last.
             made.append(add(here, ada, "9", applied_date=stamp(here.day(-29))).transaction)
     assert seen == made[:len(seen)] and len(seen) >= 5
@@ -352,6 +348,14 @@ def test_summary_tells_what_went_in_from_what_went_out(here, moved):
 
 def test_summary_of_nothing_is_zero(here, ada):
     assert summary(here, ada) == ("0",) * 6
+
+
+def test_summary_that_does_not_fit_is_refused(here, ada):
+    for amount in (LARGEST, f"-{LARGEST}", LARGEST):
+        add(here, ada, amount)
+    with refused(here, "OUT_OF_RANGE"):
+        summary(here, ada)
+    assert len(listed(here, ada)) == 3
 
 
 def test_summary_follows_the_example(here):
