@@ -11,72 +11,55 @@
 #include "balances/v1/ledger.pb-c.h"
 #include "rpc/health.h"
 
+/* A method's request and its first step have its name, in small letters. */
+#define METHOD(service, name, step)                                                                \
+    {"/balances.v1." service "/" name, &balances__v1__##step##_request__descriptor, step}
+
 static const struct rpc_method balance_methods[] = {
-    {"/balances.v1.BalanceService/ListBalances", &balances__v1__list_balances_request__descriptor,
-     list_balances},
-    {"/balances.v1.BalanceService/ListCredits", &balances__v1__list_credits_request__descriptor,
-     list_credits},
-    {"/balances.v1.BalanceService/ListCommits", &balances__v1__list_commits_request__descriptor,
-     list_commits},
-    {"/balances.v1.BalanceService/GetNetBalance",
-     &balances__v1__get_net_balance_request__descriptor, get_net_balance},
-    {"/balances.v1.BalanceService/ListLedgerEntries",
-     &balances__v1__list_ledger_entries_request__descriptor, list_ledger_entries},
+    METHOD("BalanceService", "ListBalances", list_balances),
+    METHOD("BalanceService", "ListCredits", list_credits),
+    METHOD("BalanceService", "ListCommits", list_commits),
+    METHOD("BalanceService", "GetNetBalance", get_net_balance),
+    METHOD("BalanceService", "ListLedgerEntries", list_ledger_entries),
 };
 
-/* The others of the service are not there yet. */
 static const struct rpc_method ledger_methods[] = {
-    {"/balances.v1.LedgerService/CreateCommit", &balances__v1__create_commit_request__descriptor,
-     create_commit},
-    {"/balances.v1.LedgerService/CreateCredit", &balances__v1__create_credit_request__descriptor,
-     create_credit},
-    {"/balances.v1.LedgerService/UpdateEndDate", &balances__v1__update_end_date_request__descriptor,
-     update_end_date},
-    {"/balances.v1.LedgerService/ArchiveBalance",
-     &balances__v1__archive_balance_request__descriptor, archive_balance},
-    {"/balances.v1.LedgerService/AddManualLedgerEntry",
-     &balances__v1__add_manual_ledger_entry_request__descriptor, add_manual_ledger_entry},
-    {"/balances.v1.LedgerService/AdjustSeats", &balances__v1__adjust_seats_request__descriptor,
-     adjust_seats},
-    {"/balances.v1.LedgerService/DrawDown", &balances__v1__draw_down_request__descriptor,
-     draw_down},
-    {"/balances.v1.LedgerService/FinalizeInvoice",
-     &balances__v1__finalize_invoice_request__descriptor, finalize_invoice},
-    {"/balances.v1.LedgerService/VoidInvoice", &balances__v1__void_invoice_request__descriptor,
-     void_invoice},
-    {"/balances.v1.LedgerService/RolloverBalance",
-     &balances__v1__rollover_balance_request__descriptor, rollover_balance},
-    {"/balances.v1.LedgerService/TrueUpCommit", &balances__v1__true_up_commit_request__descriptor,
-     true_up_commit},
+    METHOD("LedgerService", "CreateCommit", create_commit),
+    METHOD("LedgerService", "CreateCredit", create_credit),
+    METHOD("LedgerService", "UpdateEndDate", update_end_date),
+    METHOD("LedgerService", "ArchiveBalance", archive_balance),
+    METHOD("LedgerService", "AddManualLedgerEntry", add_manual_ledger_entry),
+    METHOD("LedgerService", "AdjustSeats", adjust_seats),
+    METHOD("LedgerService", "DrawDown", draw_down),
+    METHOD("LedgerService", "FinalizeInvoice", finalize_invoice),
+    METHOD("LedgerService", "VoidInvoice", void_invoice),
+    METHOD("LedgerService", "RolloverBalance", rollover_balance),
+    METHOD("LedgerService", "TrueUpCommit", true_up_commit),
 };
 
-/* The others of the service are not there yet. */
 static const struct rpc_method account_balance_methods[] = {
-    {"/balances.v1.AccountBalanceService/GetAccountBalance",
-     &balances__v1__get_account_balance_request__descriptor, get_account_balance},
+    METHOD("AccountBalanceService", "GetAccountBalance", get_account_balance),
+    METHOD("AccountBalanceService", "CreateTransaction", create_transaction),
+    METHOD("AccountBalanceService", "ListTransactions", list_transactions),
+    METHOD("AccountBalanceService", "GetTransactionSummary", get_transaction_summary),
 };
 
 static const struct rpc_method catalog_methods[] = {
-    {"/balances.v1.CatalogService/PutCustomer", &balances__v1__put_customer_request__descriptor,
-     put_customer},
-    {"/balances.v1.CatalogService/PutContract", &balances__v1__put_contract_request__descriptor,
-     put_contract},
-    {"/balances.v1.CatalogService/ArchiveContract",
-     &balances__v1__archive_contract_request__descriptor, archive_contract},
-    {"/balances.v1.CatalogService/PutProduct", &balances__v1__put_product_request__descriptor,
-     put_product},
-    {"/balances.v1.CatalogService/PutCreditType",
-     &balances__v1__put_credit_type_request__descriptor, put_credit_type},
+    METHOD("CatalogService", "PutCustomer", put_customer),
+    METHOD("CatalogService", "PutContract", put_contract),
+    METHOD("CatalogService", "ArchiveContract", archive_contract),
+    METHOD("CatalogService", "PutProduct", put_product),
+    METHOD("CatalogService", "PutCreditType", put_credit_type),
 };
 
+#define SERVICE(name, methods)                                                                     \
+    {"balances.v1." name, methods, sizeof(methods) / sizeof *(methods)}
+
 const struct rpc_service app_services[] = {
-    {"balances.v1.BalanceService", balance_methods,
-     sizeof balance_methods / sizeof *balance_methods},
-    {"balances.v1.LedgerService", ledger_methods, sizeof ledger_methods / sizeof *ledger_methods},
-    {"balances.v1.AccountBalanceService", account_balance_methods,
-     sizeof account_balance_methods / sizeof *account_balance_methods},
-    {"balances.v1.CatalogService", catalog_methods,
-     sizeof catalog_methods / sizeof *catalog_methods},
+    SERVICE("BalanceService", balance_methods),
+    SERVICE("LedgerService", ledger_methods),
+    SERVICE("AccountBalanceService", account_balance_methods),
+    SERVICE("CatalogService", catalog_methods),
 };
 const int app_service_count = sizeof app_services / sizeof *app_services;
 

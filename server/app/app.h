@@ -46,6 +46,9 @@ enum next rollover_balance(struct call *c);
 enum next true_up_commit(struct call *c);
 
 enum next get_account_balance(struct call *c);
+enum next create_transaction(struct call *c);
+enum next list_transactions(struct call *c);
+enum next get_transaction_summary(struct call *c);
 
 enum next put_customer(struct call *c);
 enum next put_contract(struct call *c);

@@ -91,3 +91,29 @@ struct pair *read_pair_list(struct sql_reader *r, struct arena *a, size_t *ret_c
     }
     return pairs;
 }
+
+enum err read_account(struct sql_reader *r, struct arena *a, struct balance *ret)
+{
+    struct sql_reader record;
+
+    ret->id = read_id(r);
+    if (kind_parse(read_text(r), &ret->kind) != ERR_OK)
+        return ERR_INTERNAL;
+    ret->archived = read_bool(r);
+    ret->allow_overdraft = read_bool(r);
+    ret->has_rollover_cap = !read_null(r);
+    if (ret->has_rollover_cap)
+        ret->rollover_cap = read_amount(r);
+    struct sql_array array = read_array(r);
+    struct segment *segments = arena_array(a, (size_t)array.count, sizeof *segments);
+    if (!segments)
+        return ERR_EXHAUSTED;
+    while (array_next_record(r, &array, &record)) {
+        struct segment *s = &segments[ret->segment_count++];
+        s->id = read_id(&record);
+        read_segment(&record, s);
+        array_record_done(r, &record);
+    }
+    ret->segments = segments;
+    return reader_ok(r) ? ERR_OK : ERR_INTERNAL;
+}

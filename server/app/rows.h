@@ -16,3 +16,7 @@ struct id *read_id_list(struct sql_reader *r, struct arena *a, size_t *ret_count
 const char **read_text_list(struct sql_reader *r, struct arena *a, size_t *ret_count);
 /* Of records of key and value. */
 struct pair *read_pair_list(struct sql_reader *r, struct arena *a, size_t *ret_count);
+/* Reads a balance as the statements about transactions show it: id, kind, whether it is archived,
+ * allow_overdraft, the rollover's cap or null, and its segments, each with its id. `ret` is zeroed;
+ * the segments are in the arena. */
+MUST_CHECK enum err read_account(struct sql_reader *r, struct arena *a, struct balance *ret);

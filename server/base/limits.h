@@ -86,6 +86,7 @@ enum {
     BALANCES_PAGE_MAX = 25,
     LEDGER_PAGE_MAX = 1000,
     LEDGER_PAGE_DEFAULT = 100,
+    TRANSACTIONS_PAGE_MAX = 200,
     /* Stored entries and drafts that a page of balances with ledgers reads at most, and that one
      * balance may have in it: more than fit into ANSWER_BYTES_MAX. Beyond: a shorter page, or
      * RESOURCE_EXHAUSTED for the one balance. */

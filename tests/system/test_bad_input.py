@@ -22,11 +22,12 @@ import http2
 import world
 import writes
 from world import CREDIT, USD
-from writes import WRITES
+from writes import ENTRIES, GRANTS, WRITES
 
-READS = ["ListBalances", "ListCredits", "ListCommits", "GetNetBalance", "ListLedgerEntries"]
+READS = ["ListBalances", "ListCredits", "ListCommits", "GetNetBalance", "ListLedgerEntries", "GetAccountBalance",
+         "ListTransactions", "GetTransactionSummary"]
 METHODS = [*READS, *WRITES]
-PAGE_MAX = {"ListLedgerEntries": 1000}  # others: 25
+PAGE_MAX = {"ListLedgerEntries": 1000, "ListTransactions": 200}  # others: 25
 TRAILERS_MAX = 8 * 1024
 REQUEST_BYTES_MAX = 64 * 1024
 FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799
@@ -38,10 +39,11 @@ def here(postgres):
         served.ada = served.customer()
         served.credit = served.ada.balance(CREDIT, fields={"a": "ä"})
         served.credit.segment("5", served.day(-1), served.day(1))
+        served.top_up, *_ = served.ada.account(served.day(1), served.day(2))
         # Another customer, for the writes.
         served.bea = served.customer()
         served.contract, served.leaving = served.bea.contract(), served.bea.contract()
-        served.top_up, _, _ = served.bea.account(served.day(-1), served.day(1))
+        served.topped_up, *_ = served.bea.account(served.day(-1), served.day(1), overdraft=True)
         served.flush()
         served.kept = writes.made(served, served.bea, "CreateCommit", access_schedule=writes.access(
             served, writes.item(served), writes.item(served, start=40, end=50)))
@@ -120,11 +122,17 @@ def invalid(*fields):
     assert violations[0].field in error.message
 
 
+# What a read needs beside its customer.
+OF_BALANCE = {"GetAccountBalance": lambda here: {"id": here.top_up.id},
+              "ListTransactions": lambda here: {"balance_id": here.top_up.id},
+              "GetTransactionSummary": lambda here: {"balance_id": here.top_up.id}}
+
+
 def fields_of(here, method):
     """The fields of a request that is right, every one that there is; the same ones each time, so that a write
     which names its request is answered as the first time."""
     if method in READS:
-        return {"customer_id": here.ada.id}
+        return {"customer_id": here.ada.id, **OF_BALANCE.get(method, lambda here: {})(here)}
     if method not in here.requests:
         here.requests[method] = write_request(here, method)
         here.client.call(method, **here.requests[method])
@@ -164,7 +172,10 @@ def write_request(here, method):
         "PutProduct": lambda: {"id": here.product, "name": "Compute", "tags": ["a", "ä"]},
         "PutCreditType": lambda: {"id": here.euro, "name": "EUR"},
         "DrawDown": lambda: {**bea, **once, **draws.request(here, in_charge(here)), "contract_id": here.contract},
-        "GetAccountBalance": lambda: {**bea, "id": here.top_up.id},
+        "CreateTransaction": lambda: {
+            **bea, **once, "balance_id": here.topped_up.id, "amount": "1", "transaction_type_id": here.transaction_type,
+            "paid": "1", "currency_paid": "EUR", "description": "d", "applied_date": world.stamp(here.now),
+            "transaction_date": world.stamp(here.now)},
     }[method]()
 
 
@@ -181,20 +192,10 @@ BAD_IDS = [
     USD.replace("-", "\u2010"), "2714e4834ff1-48e4-9e25-ac73-2e8f24f2", "-" * 36, "0" * 36, "1", "null",
     "' OR 1=1 --", "é" * 18, "x" * 60000]
 
-ID_FIELDS = [
-    *[(method, "customer_id") for method in (*READS, "CreateCommit", "CreateCredit", "UpdateEndDate",
-                                              "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats",
-                                              "FinalizeInvoice", "VoidInvoice", "RolloverBalance", "TrueUpCommit",
-                                              "PutContract", "ArchiveContract", "DrawDown")],
-    *[(method, "request_id") for method in (*WRITES[:10], "DrawDown")],
-    *[(method, "id") for method in WRITES[2:-1] if "Invoice" not in method],
-    *[(method, "invoice_id") for method in ("FinalizeInvoice", "VoidInvoice", "TrueUpCommit", "DrawDown")],
-    ("RolloverBalance", "new_contract_id"), ("DrawDown", "contract_id"),
-    ("GetAccountBalance", "customer_id"), ("GetAccountBalance", "id"),
-    *[(method, "product_id") for method in WRITES[:2]], *[(method, "contract_id") for method in WRITES[:2]],
-    ("CreateCommit", "invoice_contract_id"), ("AddManualLedgerEntry", "segment_id"), ("AdjustSeats", "segment_id"),
-    ("AddManualLedgerEntry", "contract_id"), ("ListBalances", "id"), ("ListCredits", "credit_id"),
-    ("ListCommits", "commit_id"), ("GetNetBalance", "credit_type_id"), ("ListLedgerEntries", "balance_id")]
+# What brought a transaction about may be of another system.
+ID_FIELDS = [(method, field.name) for method in METHODS for field in request_of(method).fields
+             if re.fullmatch("id|.*_id", field.name) and field.label != FieldDescriptor.LABEL_REPEATED
+             and field.name != "entity_id"]
 
 
 @pytest.mark.parametrize("method, field", ID_FIELDS)
@@ -211,7 +212,9 @@ def test_id_in_a_filter_that_is_no_canonical_uuid_is_refused(here):
 
 
 def test_missing_customer_is_refused(here, read):
-    for request in ({}, {"customer_id": ""}):
+    others = {**fields_of(here, read)}
+    others.pop("customer_id")
+    for request in (others, {**others, "customer_id": ""}):
         with invalid("customer_id") as error:
             here.client.call(read, **request)
         assert error.message == "customer_id is required"
@@ -229,7 +232,8 @@ REQUIRED = {
     "TrueUpCommit": ["customer_id", "id", "invoice_id"],
     "PutCustomer": ["id", "name"], "PutContract": ["customer_id", "id", "name"],
     "ArchiveContract": ["customer_id", "id"], "PutProduct": ["id", "name"], "PutCreditType": ["id", "name"],
-    "DrawDown": ["customer_id", "invoice_id", "service_period_end"]}
+    "DrawDown": ["customer_id", "invoice_id", "service_period_end"],
+    "CreateTransaction": ["customer_id", "balance_id", "amount", "transaction_type_id"]}
 
 
 def test_missing_fields_of_a_write_are_named_all_at_once(here, write):
@@ -290,14 +294,15 @@ def in_charges(here, **wrong):
 
 
 AMOUNTS = {
-    "access": (WRITES[:2], "access_schedule.schedule_items[1].amount", lambda h, a: in_access(h, amount=a)),
-    "invoice": (WRITES[:1], "invoice_schedule.schedule_items[1].amount", lambda h, a: in_invoices(h, amount=a)),
-    "price": (WRITES[:1], "invoice_schedule.schedule_items[1].unit_price",
+    "access": (GRANTS, "access_schedule.schedule_items[1].amount", lambda h, a: in_access(h, amount=a)),
+    "invoice": (["CreateCommit"], "invoice_schedule.schedule_items[1].amount", lambda h, a: in_invoices(h, amount=a)),
+    "price": (["CreateCommit"], "invoice_schedule.schedule_items[1].unit_price",
               lambda h, a: in_invoices(h, unit_price=a, quantity="1")),
-    "quantity": (WRITES[:1], "invoice_schedule.schedule_items[1].quantity",
+    "quantity": (["CreateCommit"], "invoice_schedule.schedule_items[1].quantity",
                  lambda h, a: in_invoices(h, unit_price="1", quantity=a)),
-    "rollover": (WRITES[:1], "rollover_fraction", lambda h, a: {"rollover_fraction": a}),
-    "entry": (WRITES[4:6], "amount", lambda h, a: {"amount": a}),
+    "rollover": (["CreateCommit"], "rollover_fraction", lambda h, a: {"rollover_fraction": a}),
+    "entry": ([*ENTRIES, "CreateTransaction"], "amount", lambda h, a: {"amount": a}),
+    "paid": (["CreateTransaction"], "paid", lambda h, a: {"paid": a}),
     "charge": (["DrawDown"], "charges[1].amount", lambda h, a: in_charges(h, amount=a)),
     "rate": (["DrawDown"], "charges[1].commit_rate_amount", lambda h, a: in_charges(h, commit_rate_amount=a)),
     "unit": (["DrawDown"], "charges[1].unit_price", lambda h, a: in_charges(h, unit_price=a))}
@@ -306,8 +311,9 @@ AMOUNTS = {
 @pytest.mark.parametrize("place", AMOUNTS)
 def test_malformed_amount_is_refused(here, place):
     methods, field, wrong = AMOUNTS[place]
-    signs = {"entry": ["0", "-0.0"], "charge": ["0", "-1"], "rate": ["0.0", "-1"],
-             "rollover": ["-0.1", "1.000000000001"]}.get(place, ["-1", "-0.000000000001"])
+    of_place = {"entry": ["0", "-0.0"], "charge": ["0", "-1"], "rate": ["0.0", "-1"], "paid": [],
+                "rollover": ["-0.1", "1.000000000001"]}
+    signs = of_place.get(place, ["-1", "-0.000000000001"])
     for method in methods:
         for bad in [*BAD_AMOUNTS, *signs]:
             with invalid(field):
@@ -316,7 +322,7 @@ def test_malformed_amount_is_refused(here, place):
         call(here, "AdjustSeats", amount="-1")
 
 
-@pytest.mark.parametrize("method", WRITES[:2])
+@pytest.mark.parametrize("method", GRANTS)
 def test_malformed_instant_in_a_schedule_is_refused(here, method):
     for bad in ({"seconds": FIRST_SECOND - 1}, {"seconds": LAST_SECOND + 1}, {"nanos": -1}, {"nanos": 1}, None):
         for name in ("starting_at", "ending_before"):
@@ -327,7 +333,7 @@ def test_malformed_instant_in_a_schedule_is_refused(here, method):
                 call(here, method, **in_invoices(here, amount="1", timestamp=bad))
 
 
-@pytest.mark.parametrize("method", WRITES[:2])
+@pytest.mark.parametrize("method", GRANTS)
 @pytest.mark.parametrize("field, changes", [
     ("applicable_contract_ids[1]", lambda bad: {"applicable_contract_ids": [USD, bad]}),
     ("applicable_product_ids[0]", lambda bad: {"applicable_product_ids": [bad], "specifiers": []}),
@@ -362,10 +368,12 @@ def test_values_inside_a_charge_that_are_none_are_refused(here):
 
 LONG = "é" * 1001
 TEXTS = {
-    **{(m, f): LONG for m in WRITES[:2] for f in ("name", "netsuite_sales_order_id", "salesforce_opportunity_id")},
-    **{(m, "description"): "é" * 10001 for m in WRITES[:2]},
-    **{(m, "uniqueness_key"): "é" * 129 for m in (*WRITES[:2], WRITES[4])},
+    **{(m, f): LONG for m in GRANTS for f in ("name", "netsuite_sales_order_id", "salesforce_opportunity_id")},
+    **{(m, "description"): "é" * 10001 for m in GRANTS},
+    **{(m, "uniqueness_key"): "é" * 129 for m in (*GRANTS, "AddManualLedgerEntry")},
     ("AddManualLedgerEntry", "reason"): "é" * 10001,
+    ("CreateTransaction", "description"): "é" * 10001, ("CreateTransaction", "currency_paid"): LONG,
+    ("ListTransactions", "entity_id"): LONG,
     **{(m, "name"): LONG for m in ("PutCustomer", "PutContract", "PutProduct", "PutCreditType")}}
 
 
@@ -394,10 +402,11 @@ def test_limit_out_of_range_is_refused(here, method):
      (0, 5, 99, -1, 2**31 - 1, -2**31)),
     ("GetNetBalance", "invoice_inclusion_mode", lambda n: {"invoice_inclusion_mode": n},
      (3, 99, -1, 2**31 - 1)),
-    *[(method, "rate_type", lambda n: {"rate_type": n}, (3, 99, -1, 2**31 - 1)) for method in WRITES[:2]],
+    *[(method, "rate_type", lambda n: {"rate_type": n}, (3, 99, -1, 2**31 - 1)) for method in GRANTS],
     ("CreateCommit", "type", lambda n: {"type": n}, (0, 3, 99, -1, 2**31 - 1)),
     *[(method, "hierarchy_configuration.child_access.type",
-       lambda n: {"hierarchy_configuration": {"child_access": {"type": n}}}, (0, 4, 99, -1)) for method in WRITES[:2]],
+       lambda n: {"hierarchy_configuration": {"child_access": {"type": n}}}, (0, 4, 99, -1)) for method in GRANTS],
+    ("ListTransactions", "entity_type", lambda n: {"entity_type": n}, (6, 99, -1, -2**31)),
     ("ListLedgerEntries", "types[1]", lambda n: {"types": [1, n]}, (0, 9, 10, 19, 20, 29, 30, 36, 99, -1, -2**31)),
 ])
 def test_unknown_number_of_an_enum_is_refused(here, method, field, fields, bad):
@@ -457,7 +466,7 @@ def test_wrong_fields_come_before_what_does_not_exist(here, read):
 def test_wrong_fields_of_a_write_come_before_what_does_not_exist(here, write):
     names = request_of(write).fields_by_name
     wrong, bad = ("name", "") if write.startswith("Put") else (
-        next(name for name in ("id", "invoice_id", "product_id") if name in names), "x")
+        next(name for name in ("id", "invoice_id", "product_id", "balance_id") if name in names), "x")
     unknown = {name: USD for name in ("customer_id", "id") if name in names}
     with invalid(wrong):
         call(here, write, **{**unknown, wrong: bad})
@@ -497,9 +506,10 @@ def whole(here, method):
     descriptor = request_of(method)
     if method in WRITES:
         return harness.messages()[descriptor.full_name](**fields_of(here, method)).SerializeToString()
-    request = harness.messages()[descriptor.full_name](customer_id=here.ada.id)
+    right = fields_of(here, method)
+    request = harness.messages()[descriptor.full_name](**right)
     for field in descriptor.fields:
-        if field.name in ("customer_id", "next_page"):
+        if field.name in right or field.name == "next_page":
             continue
         if field.name == "consistency":
             request.consistency.fully_consistent = True

@@ -13,9 +13,12 @@ from faults import execute, waiting
 from world import stamp
 
 PREPAID_TYPE, POSTPAID_TYPE = 1, 2
-WRITES = ["CreateCommit", "CreateCredit", "UpdateEndDate", "ArchiveBalance", "AddManualLedgerEntry", "AdjustSeats",
-          "FinalizeInvoice", "VoidInvoice", "RolloverBalance", "TrueUpCommit",
-          "PutCustomer", "PutContract", "ArchiveContract", "PutProduct", "PutCreditType", "DrawDown"]
+GRANTS = ["CreateCommit", "CreateCredit"]
+ENTRIES = ["AddManualLedgerEntry", "AdjustSeats"]
+# Those whose retries are safe by their request_id, and those that may be repeated at will.
+ONCE = [*GRANTS, "UpdateEndDate", "ArchiveBalance", *ENTRIES, "DrawDown", "FinalizeInvoice", "VoidInvoice",
+        "RolloverBalance", "TrueUpCommit", "CreateTransaction"]
+WRITES = [*ONCE, "PutCustomer", "PutContract", "ArchiveContract", "PutProduct", "PutCreditType"]
 
 
 def item(here, amount="100", start=-1, end=30):
