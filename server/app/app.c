@@ -11,8 +11,10 @@
 #include "balances/v1/ledger.pb-c.h"
 #include "rpc/health.h"
 
+const struct id installation_id = {0};
+
 /* A method's request and its first step have its name, in small letters. */
-#define METHOD(service, name, step)                                                                \
+#define METHOD(service, name, step) \
     {"/balances.v1." service "/" name, &balances__v1__##step##_request__descriptor, step}
 
 static const struct rpc_method balance_methods[] = {
@@ -38,10 +40,21 @@ static const struct rpc_method ledger_methods[] = {
 };
 
 static const struct rpc_method account_balance_methods[] = {
+    METHOD("AccountBalanceService", "CreateAccountBalance", create_account_balance),
     METHOD("AccountBalanceService", "GetAccountBalance", get_account_balance),
+    METHOD("AccountBalanceService", "ListAccountBalances", list_account_balances),
+    METHOD("AccountBalanceService", "UpdateAccountBalance", update_account_balance),
+    METHOD("AccountBalanceService", "DeleteAccountBalance", delete_account_balance),
     METHOD("AccountBalanceService", "CreateTransaction", create_transaction),
     METHOD("AccountBalanceService", "ListTransactions", list_transactions),
     METHOD("AccountBalanceService", "GetTransactionSummary", get_transaction_summary),
+    METHOD("AccountBalanceService", "CreateTransactionType", create_transaction_type),
+    METHOD("AccountBalanceService", "GetTransactionType", get_transaction_type),
+    METHOD("AccountBalanceService", "ListTransactionTypes", list_transaction_types),
+    METHOD("AccountBalanceService", "UpdateTransactionType", update_transaction_type),
+    METHOD("AccountBalanceService", "DeleteTransactionType", delete_transaction_type),
+    METHOD("AccountBalanceService", "GetCreditApplicationOrder", get_credit_application_order),
+    METHOD("AccountBalanceService", "SetCreditApplicationOrder", set_credit_application_order),
 };
 
 static const struct rpc_method catalog_methods[] = {
@@ -52,8 +65,7 @@ static const struct rpc_method catalog_methods[] = {
     METHOD("CatalogService", "PutCreditType", put_credit_type),
 };
 
-#define SERVICE(name, methods)                                                                     \
-    {"balances.v1." name, methods, sizeof(methods) / sizeof *(methods)}
+#define SERVICE(name, methods) {"balances.v1." name, methods, sizeof(methods) / sizeof *(methods)}
 
 const struct rpc_service app_services[] = {
     SERVICE("BalanceService", balance_methods),

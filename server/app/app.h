@@ -18,6 +18,10 @@ struct app {
     struct later leaving; /* writes that have left their batch */
 };
 
+/* What belongs to no customer counts its changes, remembers requests and files answers under this
+ * id, which is nobody's: all zeros. */
+extern const struct id installation_id;
+
 /* The services that are offered, for rpc_options. */
 extern const struct rpc_service app_services[];
 extern const int app_service_count;
@@ -45,10 +49,21 @@ enum next void_invoice(struct call *c);
 enum next rollover_balance(struct call *c);
 enum next true_up_commit(struct call *c);
 
+enum next create_account_balance(struct call *c);
 enum next get_account_balance(struct call *c);
+enum next list_account_balances(struct call *c);
+enum next update_account_balance(struct call *c);
+enum next delete_account_balance(struct call *c);
 enum next create_transaction(struct call *c);
 enum next list_transactions(struct call *c);
 enum next get_transaction_summary(struct call *c);
+enum next create_transaction_type(struct call *c);
+enum next get_transaction_type(struct call *c);
+enum next list_transaction_types(struct call *c);
+enum next update_transaction_type(struct call *c);
+enum next delete_transaction_type(struct call *c);
+enum next get_credit_application_order(struct call *c);
+enum next set_credit_application_order(struct call *c);
 
 enum next put_customer(struct call *c);
 enum next put_contract(struct call *c);

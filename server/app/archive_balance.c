@@ -46,14 +46,10 @@ static enum next refuse(struct archive_balance *b, const struct archive_verdict 
         return call_fail_precondition(c, "DRAFT_INVOICE_DRAWS",
                                       subject_of(c, "segment", &v->segment->id),
                                       "a draft invoice draws on balance %s", b->balance_text);
-    case ARCHIVE_INVOICED:
+    default:
         return call_fail_precondition(
             c, "INVOICED", subject_of(c, "invoice_schedule_item", &v->item->id),
             "balance %s is invoiced: void its invoice first", b->balance_text);
-    default:
-        return call_fail_precondition(c, "WRONG_KIND", subject_of(c, "balance", &b->balance_id),
-                                      "balance %s is an account balance, not a commit or a credit",
-                                      b->balance_text);
     }
 }
 
@@ -64,6 +60,12 @@ static enum next decide(struct write *w)
 
     if (!b->state.found)
         return call_fail_not_found(w->call, "balance", b->balance_text);
+    if (b->state.balance.kind == BALANCE_ACCOUNT)
+        return call_fail_precondition(w->call, "WRONG_KIND",
+                                      subject_of(w->call, "balance", &b->balance_id),
+                                      "balance %s is an account balance, not a commit or a "
+                                      "credit: it is deleted with DeleteAccountBalance",
+                                      b->balance_text);
     const struct archive_verdict v = archive_check(&b->state.balance, &b->state.use);
     if (v.outcome != ARCHIVE_DUE && v.outcome != ARCHIVE_DONE)
         return refuse(b, &v);

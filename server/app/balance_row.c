@@ -414,7 +414,8 @@ static void read_columns(struct balance_row *row, struct columns *c, struct aren
     c->consumptions_accounting_product_id = read_message_id(r, a);
     c->fees_accounting_product_id = read_message_id(r, a);
     c->version = read_int(r);
-    c->updated_at = read_message_instant(r, a);
+    row->updated_at = read_instant(r);
+    c->updated_at = message_instant(a, row->updated_at);
     read_segments(row, a, r);
     (void)read_int(r); /* the number of its entries, which decided the next */
     row->with_ledger = read_bool(r);

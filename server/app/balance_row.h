@@ -1,4 +1,5 @@
-/* One row of list_balances.sql: the balance as the domain sees it, and as an answer shows it. */
+/* One row of list_balances.sql, or of account_balance_state.sql: the balance as the domain sees it,
+ * and as an answer shows it. */
 #pragma once
 
 #include "app/entries.h"
@@ -10,6 +11,7 @@
 struct balance_row {
     struct balance balance;
     struct place place; /* in the order of the list */
+    instant updated_at;
     struct balance_message {
         Balances__V1__Commit *commit; /* one of the three */
         Balances__V1__Credit *credit;

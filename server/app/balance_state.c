@@ -56,10 +56,7 @@ static void read_segments(struct balance_state *s, struct arena *a, struct sql_r
         struct segment_use *use = &uses[s->balance.segment_count++];
         segment->id = read_id(&record);
         read_segment(&record, segment);
-        use->has_entries = read_int(&record) > 0;
-        use->has_deduction = !read_null(&record);
-        if (use->has_deduction)
-            use->last_deduction = read_instant(&record);
+        read_use(&record, use);
         array_record_done(r, &record);
     }
 }

@@ -12,11 +12,9 @@
 #include "app/fields.h"
 #include "app/json.h"
 #include "app/message.h"
-#include "app/normal.h"
 #include "app/write.h"
 #include "balances/v1/ledger.pb-c.h"
 #include "base/limits.h"
-#include "base/utf8.h"
 
 typedef Balances__V1__CreateCommitRequest commit_request;
 typedef Balances__V1__CreateCreditRequest credit_request;
@@ -304,12 +302,6 @@ static enum err read_hierarchy(struct create *n, const Balances__V1__HierarchyCo
     return ERR_OK;
 }
 
-static void check_json(struct call *c, const char *field, struct bytes json)
-{
-    if (json.data && utf8_length((const char *)json.data) > JSON_CHARACTERS_MAX)
-        field_wrong(c, field, "must have at most %d characters as JSON", JSON_CHARACTERS_MAX);
-}
-
 static void read_specifiers(struct create *n, const commit_request *in)
 {
     struct call *c = n->write.call;
@@ -330,18 +322,7 @@ static void read_specifiers(struct create *n, const commit_request *in)
         field_tags(c, name, s->product_tags, s->n_product_tags);
     }
     n->specifiers = json_specifiers(&c->arena, in->specifiers, in->n_specifiers);
-    check_json(c, "specifiers", n->specifiers);
-}
-
-static void read_custom_fields(struct create *n, const commit_request *in)
-{
-    struct call *c = n->write.call;
-
-    if (!field_count(c, "custom_fields", in->n_custom_fields, CUSTOM_FIELDS_MAX))
-        return;
-    n->custom_fields =
-        json_map(&c->arena, (struct text_pair *const *)in->custom_fields, in->n_custom_fields);
-    check_json(c, "custom_fields", n->custom_fields);
+    field_json(c, "specifiers", n->specifiers);
 }
 
 static void read_rollover_fraction(struct create *n, commit_request *in)
@@ -379,7 +360,8 @@ static enum err read_common(struct create *n, commit_request *in)
     n->has_contract = field_optional_id(c, "contract_id", in->contract_id, &n->contract_id);
     if (err == ERR_OK)
         err = read_hierarchy(n, in->hierarchy_configuration);
-    read_custom_fields(n, in);
+    n->custom_fields = field_map(c, "custom_fields", (struct text_pair *const *)in->custom_fields,
+                                 in->n_custom_fields);
     field_text(c, "netsuite_sales_order_id", in->netsuite_sales_order_id, NAME_CHARACTERS_MAX);
     field_text(c, "salesforce_opportunity_id", in->salesforce_opportunity_id, NAME_CHARACTERS_MAX);
     field_text(c, "uniqueness_key", in->uniqueness_key, UNIQUENESS_KEY_CHARACTERS_MAX);

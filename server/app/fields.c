@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "app/json.h"
 #include "app/message.h"
 #include "base/limits.h"
 #include "base/utf8.h"
@@ -27,11 +28,14 @@ bool field_optional_id(struct call *c, const char *field, const char *text, stru
 {
     if (!*text)
         return false;
-    if (id_parse(text, ret) == ERR_OK)
+    if (id_parse(text, ret) != ERR_OK)
+        field_wrong(c, field,
+                    "must be a UUID in lower-case canonical form, like "
+                    "2714e483-4ff1-48e4-9e25-ac732e8f24f2");
+    else if (id_is_nil(ret))
+        field_wrong(c, field, "must not be all zeros, which is nobody's id");
+    else
         return true;
-    field_wrong(c, field,
-                "must be a UUID in lower-case canonical form, like "
-                "2714e483-4ff1-48e4-9e25-ac732e8f24f2");
     return false;
 }
 
@@ -184,6 +188,28 @@ void field_tags(struct call *c, const char *field, char *const *texts, size_t co
         snprintf(name, sizeof name, "%s[%zu]", field, i);
         field_wrong(c, name, "must not be empty");
     }
+}
+
+void field_json(struct call *c, const char *field, struct bytes json)
+{
+    if (json.data && utf8_length((const char *)json.data) > JSON_CHARACTERS_MAX)
+        field_wrong(c, field, "must have at most %d characters as JSON", JSON_CHARACTERS_MAX);
+}
+
+struct bytes field_map(struct call *c, const char *field, struct text_pair *const *pairs,
+                       size_t count)
+{
+    if (!field_count(c, field, count, CUSTOM_FIELDS_MAX))
+        return bytes_of(NULL, 0);
+    struct bytes json = json_map(&c->arena, pairs, count);
+    field_json(c, field, json);
+    return json;
+}
+
+void field_version(struct call *c, const char *field, int64_t version)
+{
+    if (version < 1)
+        field_wrong(c, field, "must be the version that was read, which is 1 or more");
 }
 
 int field_limit(struct call *c, const char *field, int32_t value, int initial, int max)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "app/normal.h"
 #include "base/id.h"
 #include "google/protobuf/timestamp.pb-c.h"
 #include "ledger/model.h"
@@ -46,7 +47,14 @@ void field_required_text(struct call *c, const char *field, const char *text,
 MUST_CHECK enum err field_ids(struct call *c, const char *field, char *const *texts, size_t count,
                               struct id **ret);
 void field_tags(struct call *c, const char *field, char *const *texts, size_t count);
+/* A map of texts, as JSON that the schema takes; no data when the arena is full. */
+struct bytes field_map(struct call *c, const char *field, struct text_pair *const *pairs,
+                       size_t count);
+/* JSON that is longer than the schema takes is wrong. */
+void field_json(struct call *c, const char *field, struct bytes json);
 /* False, with a violation, where a list has more items than that. */
 bool field_count(struct call *c, const char *field, size_t count, size_t max);
+/* The version of what is to be changed; required. */
+void field_version(struct call *c, const char *field, int64_t version);
 /* A page size; 0 means `initial`. */
 int field_limit(struct call *c, const char *field, int32_t value, int initial, int max);

@@ -42,6 +42,27 @@ void read_segment(struct sql_reader *r, struct segment *ret)
     ret->other = read_amount(r);
 }
 
+void read_use(struct sql_reader *r, struct segment_use *ret)
+{
+    ret->has_entries = read_int(r) > 0;
+    ret->has_deduction = !read_null(r);
+    if (ret->has_deduction)
+        ret->last_deduction = read_instant(r);
+}
+
+struct segment_use *read_uses(struct sql_reader *r, struct arena *a)
+{
+    struct sql_array array = read_array(r);
+    struct segment_use *uses = arena_array(a, (size_t)array.count, sizeof *uses);
+    struct sql_reader record;
+
+    for (size_t i = 0; uses && array_next_record(r, &array, &record); i++) {
+        read_use(&record, &uses[i]);
+        array_record_done(r, &record);
+    }
+    return uses;
+}
+
 struct id *read_id_list(struct sql_reader *r, struct arena *a, size_t *ret_count)
 {
     struct sql_array array = read_array(r);

@@ -1,6 +1,7 @@
 #include "app/write.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "app/fields.h"
@@ -172,6 +173,11 @@ static enum err read_log(struct write *w, struct sql_reader *r)
     return ERR_OK;
 }
 
+static bool lacks_customer(const struct write *w)
+{
+    return !w->customer_exists && !w->method->makes_customer && !w->method->of_installation;
+}
+
 static enum err read_state(struct write *w, struct sql_reader *r)
 {
     bool has_version = !read_null(r);
@@ -182,7 +188,7 @@ static enum err read_state(struct write *w, struct sql_reader *r)
     if (err != ERR_OK || w->replayed)
         return err;
     w->version = version;
-    if (!w->customer_exists && !w->method->makes_customer)
+    if (lacks_customer(w))
         return r->bad ? ERR_INTERNAL : ERR_OK;
     err = w->method->learn(w, r);
     if (err == ERR_OK && w->call->arena.full)
@@ -259,7 +265,7 @@ enum next write_reply(struct write *w)
     const ProtobufCFieldDescriptor *token =
         protobuf_c_message_descriptor_get_field_by_name(w->method->answer, "consistency_token");
 
-    if (token) {
+    if (token && !w->method->of_installation) {
         consistency_token_make(pool_key(app_of(w)->pool), &w->customer, w->version, w->token);
         *(char **)(void *)((char *)w->answer + token->offset) = w->token;
     }
@@ -291,8 +297,7 @@ static enum next step_known(struct call *c)
             call_add_metadata(c, "idempotent-replayed", "true");
         return tell(w);
     }
-    if (w->method->state != SQL_STATEMENT_COUNT && !w->customer_exists &&
-        !w->method->makes_customer)
+    if (w->method->state != SQL_STATEMENT_COUNT && lacks_customer(w))
         return call_fail_not_found(c, "customer", w->customer_text);
     return w->method->decide(w);
 }
@@ -529,6 +534,16 @@ enum next write_fail_unknown(struct write *w)
                      "the connection to the database broke while this was being committed, so "
                      "whether it took place is not known: %s",
                      advice(w));
+}
+
+enum next write_fail_version(struct write *w, const char *what, const char *id, int64_t stored,
+                             int64_t wanted)
+{
+    w->call->status.reason = "VERSION_MISMATCH";
+    return call_fail(w->call, ERR_ABORTED,
+                     "%s %s is at version %" PRId64 " and not at %" PRId64
+                     ": read it again and decide anew",
+                     what, id, stored, wanted);
 }
 
 enum next write_fail_used_key(struct write *w, const char *key)

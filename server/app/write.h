@@ -45,8 +45,9 @@ struct write_method {
     /* Fails the call, or adds steps and ends with write_commit(). Called anew when another write
      * came first. */
     enum next (*decide)(struct write *w);
-    bool makes_customer; /* others fail where there is none */
-    bool repeatable;     /* twice has the effect of once, so there is no request id */
+    bool makes_customer;  /* others fail where there is none */
+    bool of_installation; /* of no customer: under installation_id, and without a token */
+    bool repeatable;      /* twice has the effect of once, so there is no request id */
 };
 
 /* A ledger and the version that it has come to, which the cache is told. */
@@ -59,7 +60,7 @@ struct write_change {
 struct write {
     struct call *call;
     const struct write_method *method;
-    struct id customer; /* all zeros: of none */
+    struct id customer; /* installation_id: of none */
     const char *customer_text;
     bool has_request_id;
     struct id request_id;
@@ -115,5 +116,8 @@ enum next write_commit_names(struct write *w, const ProtobufCMessage *answer,
 void write_optional_text(struct sql_args *args, const char *text);
 void write_optional_id(struct sql_args *args, bool has, const struct id *id);
 
+/* What was to be changed, "balance" or another, is not at the version that the caller read. */
+enum next write_fail_version(struct write *w, const char *what, const char *id, int64_t stored,
+                             int64_t wanted);
 /* The reason for a uniqueness key that has been used. */
 enum next write_fail_used_key(struct write *w, const char *key);

@@ -37,3 +37,9 @@ static inline bool id_equal(const struct id *a, const struct id *b)
 {
     return id_compare(a, b) == 0;
 }
+
+/* All zeros: the id of nothing. */
+static inline bool id_is_nil(const struct id *id)
+{
+    return id_equal(id, &(const struct id){0});
+}

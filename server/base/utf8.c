@@ -1,6 +1,8 @@
 #include "base/utf8.h"
 
 #include <string.h>
+#include <unictype.h>
+#include <unistr.h>
 
 /* A first byte says how many follow, and the range of the second, in which all the special cases
  * lie. */
@@ -72,4 +74,28 @@ void utf8_cut(char *text, size_t max)
     while (max > 0 && goes_on(text[max]))
         max--;
     text[max] = '\0';
+}
+
+/* U+0080 to U+009F are two bytes, of which the first is 0xc2. */
+bool utf8_has_control(const char *text)
+{
+    for (const uint8_t *at = (const uint8_t *)text; *at; at++)
+        if (*at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] < 0xa0))
+            return true;
+    return false;
+}
+
+bool utf8_is_identifier(const char *text)
+{
+    const uint8_t *at = (const uint8_t *)text;
+    bool first = true;
+    ucs4_t c;
+
+    while ((at = u8_next(&c, at))) {
+        if (c != '_' && c != '$' && !uc_is_general_category(c, UC_LETTER) &&
+            (first || c < '0' || c > '9'))
+            return false;
+        first = false;
+    }
+    return !first;
 }

@@ -2,8 +2,6 @@
 
 struct archive_verdict archive_check(const struct balance *b, const struct balance_use *use)
 {
-    if (b->kind == BALANCE_ACCOUNT)
-        return (struct archive_verdict){.outcome = ARCHIVE_KIND};
     if (b->archived)
         return (struct archive_verdict){.outcome = ARCHIVE_DONE};
     for (size_t i = 0; i < b->segment_count; i++) {

@@ -1,5 +1,4 @@
-/* Whether a commit or a credit may be archived: not while an invoice stands on it (domain.md A5.5).
- * Pure. */
+/* Whether a balance may be archived: not while an invoice stands on it (domain.md A5.5). Pure. */
 #pragma once
 
 #include "ledger/use.h"
@@ -9,7 +8,6 @@ enum archive_outcome {
     ARCHIVE_DONE, /* it is archived already */
 
     /* or it cannot be, because */
-    ARCHIVE_KIND,     /* only commits and credits can; */
     ARCHIVE_DEDUCTED, /* a final invoice drew on `segment`; */
     ARCHIVE_DRAFTED,  /* a draft draws on `segment`; */
     ARCHIVE_INVOICED, /* an invoice that is not void bills `item` */

@@ -10,6 +10,14 @@ static bool kinds_have(unsigned kinds, enum balance_kind kind)
     return kinds == 0 || (kinds & 1u << kind) != 0;
 }
 
+static bool ids_have(const struct id *ids, size_t count, const struct id *id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (id_equal(&ids[i], id))
+            return true;
+    return count == 0;
+}
+
 static bool some_covers(const struct balance *b, instant at)
 {
     for (size_t i = 0; i < b->segment_count; i++)
@@ -34,15 +42,26 @@ static bool some_starts_before(const struct balance *b, instant at)
     return false;
 }
 
+static bool all_end_before(const struct balance *b, instant at)
+{
+    for (size_t i = 0; i < b->segment_count; i++)
+        if (b->segments[i].ending_before >= at)
+            return false;
+    return true;
+}
+
 enum err list_filter_selects(const struct list_filter *f, const struct balance *b, instant now,
                              bool *ret)
 {
-    bool selects = kinds_have(f->kinds, b->kind) && (!f->has_id || id_equal(&f->id, &b->id)) &&
-                   (f->include_contract_level || !b->contract_level) &&
-                   (f->include_archived || !b->archived) &&
-                   (!f->has_covering || some_covers(b, f->covering)) &&
-                   (!f->has_starting_at || some_ends_after(b, f->starting_at)) &&
-                   (!f->has_effective_before || some_starts_before(b, f->effective_before));
+    bool selects =
+        kinds_have(f->kinds, b->kind) && ids_have(f->ids, f->id_count, &b->id) &&
+        (f->include_contract_level || !b->contract_level) &&
+        (f->include_archived || !b->archived) &&
+        (!f->has_covering || some_covers(b, f->covering)) &&
+        (!f->has_starting_at || some_ends_after(b, f->starting_at)) &&
+        (!f->has_effective_before || some_starts_before(b, f->effective_before)) &&
+        (!f->has_ends_from || !all_end_before(b, f->ends_from)) &&
+        (!f->has_ends_before || (b->segment_count > 0 && all_end_before(b, f->ends_before)));
 
     if (selects && f->exclude_zero) {
         amount usable;
@@ -53,14 +72,6 @@ enum err list_filter_selects(const struct list_filter *f, const struct balance *
     }
     *ret = selects;
     return ERR_OK;
-}
-
-static bool ids_have(const struct id *ids, size_t count, const struct id *id)
-{
-    for (size_t i = 0; i < count; i++)
-        if (id_equal(&ids[i], id))
-            return true;
-    return count == 0;
 }
 
 static bool fields_have(const struct pair *fields, size_t count, const struct pair *wanted)

@@ -8,16 +8,20 @@
 /* The filters of the list methods. `kinds` has a bit per kind of balance that the list is about,
  * `1u << BALANCE_CREDIT`; 0 means every kind. */
 struct list_filter {
-    bool has_id;
-    struct id id;
+    const struct id *ids; /* any of them; none means all */
+    size_t id_count;
     bool has_covering, has_starting_at, has_effective_before;
     instant covering, starting_at, effective_before;
+    bool has_ends_from,
+        has_ends_before; /* the end of the last segment: start inclusive, end exclusive */
+    instant ends_from, ends_before;
     bool include_contract_level, include_archived, exclude_zero;
     unsigned kinds;
 };
 
-/* Whether a list answer shows the balance. Each date filter asks whether some segment satisfies it,
- * not necessarily the same one. Only `exclude_zero` computes something: ERR_RANGE is its. */
+/* Whether a list answer shows the balance. Each of the first three date filters asks whether some
+ * segment satisfies it, not necessarily the same one. Only `exclude_zero` computes something:
+ * ERR_RANGE is its. */
 MUST_CHECK enum err list_filter_selects(const struct list_filter *f, const struct balance *b,
                                         instant now, bool *ret);
 

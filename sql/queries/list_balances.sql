@@ -2,16 +2,17 @@
 -- everything that the answer shows of it; at least one row if the customer exists, with nulls if there
 -- is nothing. The conditions preselect: whether a balance is shown, server/ledger/filter.c decides.
 --
--- $1 customer  $2 now  $3, $4 created_at and id after which to start  $5 rows at most  $6 id or null
+-- $1 customer  $2 now  $3, $4 created_at and id after which to start  $5 rows at most  $6 ids, or null for any
 -- $7 commits?  $8 credits?  $9 account balances?  $10 contract-level too?  $11 archived too?
 -- $12 covering, $13 starting at, $14 effective before: instant or null  $15 without zero balances?
 -- $16 with ledgers?  $17 entries at most, in one ledger and in those before it together; the reasons, which
 -- may be long, count as the entries whose room in an answer they take
+-- $18 ends from, $19 ends before: instant or null, for the end of the last segment  $20 contract or null
 WITH page AS MATERIALIZED (
     SELECT b.*
     FROM balance b
     WHERE b.customer_id = $1 AND (b.created_at, b.id) > ($3::timestamptz, $4::uuid)
-      AND ($6::uuid IS NULL OR b.id = $6)
+      AND ($6::uuid[] IS NULL OR b.id = ANY ($6))
       AND CASE b.kind WHEN 'CREDIT' THEN $8::boolean WHEN 'ACCOUNT_BALANCE' THEN $9::boolean
           ELSE $7::boolean END
       AND ($10::boolean OR b.contract_id IS NULL)
@@ -28,6 +29,15 @@ WITH page AS MATERIALIZED (
            OR EXISTS (SELECT FROM segment s
                       WHERE s.customer_id = b.customer_id AND s.balance_id = b.id
                         AND s.starting_at < $14))
+      AND ($18::timestamptz IS NULL
+           OR EXISTS (SELECT FROM segment s
+                      WHERE s.customer_id = b.customer_id AND s.balance_id = b.id
+                        AND s.ending_before >= $18))
+      AND ($19::timestamptz IS NULL
+           OR NOT EXISTS (SELECT FROM segment s
+                          WHERE s.customer_id = b.customer_id AND s.balance_id = b.id
+                            AND s.ending_before >= $19))
+      AND ($20::uuid IS NULL OR b.contract_id = $20)
       -- Only an active segment with something in it makes a balance other than zero.
       AND (NOT $15::boolean
            OR (b.archived_at IS NULL

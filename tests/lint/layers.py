@@ -37,6 +37,8 @@ LIBRARIES = {
     "openssl/": ["server/base/", "cache/redis.c"],
     "microhttpd.h": ["server/base/http.c"],
     "uv.h": ["server/base/later.h", "server/main.c", "server/rpc/", "server/app/", "server/feed/", "sql/", "cache/"],
+    "unictype.h": ["server/base/utf8.c"],
+    "unistr.h": ["server/base/utf8.c"],
     "xxhash.h": ["server/base/", "cache/"],
     "protobuf-c/": ["server/rpc/", "server/app/", "client/"],
 }

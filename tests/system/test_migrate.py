@@ -113,12 +113,16 @@ def test_failed_migration_leaves_nothing_and_can_be_repeated(empty):
 def test_it_does_not_wait_long_for_a_lock(empty):
     run(empty, "CREATE SCHEMA balances")
     migrate(empty)
-    run(empty, f"DELETE FROM balances.schema_migration WHERE version = {NEWEST}")
-    run(empty, "DROP FUNCTION balances.expect_transaction_type")
+    # As it was before the first one: but for the table of those that were applied, which is empty.
+    run(empty, "DELETE FROM balances.schema_migration")
+    run(empty, "ALTER TABLE balances.schema_migration SET SCHEMA public")
+    run(empty, "DROP SCHEMA balances CASCADE")
+    run(empty, "CREATE SCHEMA balances")
+    run(empty, "ALTER TABLE public.schema_migration SET SCHEMA balances")
     with contextlib.closing(psycopg2.connect(empty)) as holder, holder.cursor() as cursor:
         cursor.execute("LOCK balances.schema_migration IN SHARE MODE")
         assert "canceling statement due to lock timeout" in refusal(empty)
-    assert migrate(empty).stdout == f"applied {NEWEST} (transaction_types)\nup to date at version {NEWEST}\n"
+    assert migrate(empty).stdout.endswith(f"up to date at version {NEWEST}\n")
 
 
 def test_limits_of_the_role_do_not_stop_it(postgres, empty):

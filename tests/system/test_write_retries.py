@@ -50,6 +50,11 @@ def topped_up(here, customer):
     return balance.id
 
 
+def account_spec(here, code, **more):
+    return {"code": code, "name": "n", "credit_type_id": world.USD, "starting_at": world.stamp(here.now),
+            "ending_before": world.stamp(here.day(9)), "custom_fields": {"b": "1", "a": "2"}, **more}
+
+
 def every_write(here, ada):
     """A request of each method that takes a request_id, with a balance of its own."""
     def entry(balance):
@@ -72,7 +77,10 @@ def every_write(here, ada):
                          "invoice_id": world.new_id()},
         "DrawDown": draws.request(here, "5", "90"),
         "CreateTransaction": {"balance_id": topped_up(here, ada), "amount": "5",
-                              "transaction_type_id": here.transaction_type}}
+                              "transaction_type_id": here.transaction_type},
+        "CreateAccountBalance": {"spec": account_spec(here, "new")},
+        "UpdateAccountBalance": {"id": topped_up(here, ada), "version": 1, "spec": account_spec(here, "changed")},
+        "DeleteAccountBalance": {"id": topped_up(here, ada)}}
 
 
 @pytest.mark.parametrize("method", ONCE)
@@ -95,15 +103,17 @@ def test_other_request_with_the_same_id_is_refused(here, ada, method):
     fields = {**every[method], "customer_id": ada.id, "request_id": world.new_id()}
     here.client.call(method, **fields)
     before = writes.everything(here)
-    changes = [{"name": "other"}] if method.startswith("Create") else [
-        {"id": world.new_id()}, {"amount": "6"}, {"segment_id": world.new_id()}, {"reason": "other"},
-        {"access_ending_before": world.stamp(here.day(2))}, {"invoice_id": world.new_id()}, {"replace": True},
-        {"dry_run": True}, {"charges": [draws.charge("5"), draws.charge("91")]},
-        {"new_contract_id": world.new_id()}, {"starting_at": world.stamp(here.day(2))}]
-    for change in changes:
-        if set(change) <= {*fields, *(("replace", "dry_run") if method == "DrawDown" else ())}:
-            with harness.fails("ALREADY_EXISTS", "REQUEST_ID_REUSED"):
-                here.client.call(method, **{**fields, **change})
+    possible = {
+        "name": "other", "id": world.new_id(), "amount": "6", "segment_id": world.new_id(), "reason": "other",
+        "access_ending_before": world.stamp(here.day(2)), "invoice_id": world.new_id(), "replace": True,
+        "dry_run": True, "charges": [draws.charge("5"), draws.charge("91")], "spec": account_spec(here, "other"),
+        "version": 2, "new_contract_id": world.new_id(), "starting_at": world.stamp(here.day(2))}
+    known = harness.messages().method(method).input_type.fields_by_name
+    changes = {name: value for name, value in possible.items() if name in known}
+    assert changes
+    for name, value in changes.items():
+        with harness.fails("ALREADY_EXISTS", "REQUEST_ID_REUSED"):
+            here.client.call(method, **{**fields, name: value})
     for other in ONCE:
         if other != method:
             with harness.fails("ALREADY_EXISTS", "REQUEST_ID_REUSED"):

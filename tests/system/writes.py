@@ -15,10 +15,14 @@ from world import stamp
 PREPAID_TYPE, POSTPAID_TYPE = 1, 2
 GRANTS = ["CreateCommit", "CreateCredit"]
 ENTRIES = ["AddManualLedgerEntry", "AdjustSeats"]
-# Those whose retries are safe by their request_id, and those that may be repeated at will.
+# Those of a customer whose retries are safe by their request_id; those that belong to no customer, too; and
+# those that may be repeated at will.
 ONCE = [*GRANTS, "UpdateEndDate", "ArchiveBalance", *ENTRIES, "DrawDown", "FinalizeInvoice", "VoidInvoice",
-        "RolloverBalance", "TrueUpCommit", "CreateTransaction"]
-WRITES = [*ONCE, "PutCustomer", "PutContract", "ArchiveContract", "PutProduct", "PutCreditType"]
+        "RolloverBalance", "TrueUpCommit", "CreateTransaction", "CreateAccountBalance", "UpdateAccountBalance",
+        "DeleteAccountBalance"]
+OF_NO_CUSTOMER = ["CreateTransactionType", "UpdateTransactionType", "DeleteTransactionType",
+                  "SetCreditApplicationOrder"]
+WRITES = [*ONCE, *OF_NO_CUSTOMER, "PutCustomer", "PutContract", "ArchiveContract", "PutProduct", "PutCreditType"]
 
 
 def item(here, amount="100", start=-1, end=30):
@@ -83,10 +87,10 @@ def version(here, customer):
 
 
 def everything(here):
-    """All that is stored of customers, for a test that nothing has changed."""
+    """All that is stored, for a test that nothing has changed."""
     return {table: here.run(f"SELECT * FROM {table} AS t ORDER BY t::text") for table in (
-        "customer", "contract", "product", "credit_type", "balance", "segment", "invoice_schedule_item",
-        "ledger_entry", "draft_deduction", "invoice", "ledger_version", "request_log")}
+        "installation", "customer", "contract", "product", "credit_type", "transaction_type", "balance", "segment",
+        "invoice_schedule_item", "ledger_entry", "draft_deduction", "invoice", "ledger_version", "request_log")}
 
 
 @contextlib.contextmanager

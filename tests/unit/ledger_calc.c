@@ -51,6 +51,7 @@ struct question {
     struct book books[MAX_BALANCES];
     size_t book_count;
     struct list_filter lists[MAX_FILTERS];
+    struct id list_ids[MAX_FILTERS];
     size_t list_count;
     struct net nets[MAX_FILTERS];
     size_t net_count;
@@ -222,9 +223,10 @@ static void read_list(struct question *q)
 
     f->kinds = read_number(1u << BALANCE_KINDS);
     const char *id = word();
-    f->has_id = strcmp(id, "-") != 0;
-    if (f->has_id)
-        f->id = read_id(id);
+    f->ids = &q->list_ids[q->list_count - 1];
+    f->id_count = strcmp(id, "-") != 0;
+    if (f->id_count > 0)
+        q->list_ids[q->list_count - 1] = read_id(id);
     f->has_covering = read_optional(&f->covering);
     f->has_starting_at = read_optional(&f->starting_at);
     f->has_effective_before = read_optional(&f->effective_before);

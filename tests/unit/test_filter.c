@@ -118,14 +118,33 @@ static void b7_id_is_one_condition_among_others(void **state)
     (void)state;
     struct book b;
     const struct balance *balance = january_and_march(&b);
-    struct list_filter f = {.has_id = true, .id = balance->id};
+    struct list_filter f = {.ids = &balance->id, .id_count = 1};
 
     assert_true(selects(f, balance));
     f.has_covering = true;
     f.covering = date(2024, 2, 15);
     assert_false(selects(f, balance));
-    f = (struct list_filter){.has_id = true, .id = id_random()};
+    const struct id other = id_random();
+    f = (struct list_filter){.ids = &other, .id_count = 1};
     assert_false(selects(f, balance));
+}
+
+/* Of account balances: domain.md A13. The end is the rollover's where there is one. */
+static void end_of_the_last_segment_lies_in_a_range(void **state)
+{
+    (void)state;
+    struct book b = {.balance = {.kind = BALANCE_ACCOUNT}};
+    struct list_filter f = {.has_ends_from = true, .ends_from = 300};
+
+    book_segment(&b, 100, 200, "0");
+    book_segment(&b, 200, 300, "0");
+    assert_true(selects(f, &b.balance));
+    f.ends_from = 301;
+    assert_false(selects(f, &b.balance));
+    f = (struct list_filter){.has_ends_before = true, .ends_before = 301};
+    assert_true(selects(f, &b.balance));
+    f.ends_before = 300;
+    assert_false(selects(f, &b.balance));
 }
 
 static void b7_balance_without_segments_meets_no_date(void **state)
@@ -137,6 +156,9 @@ static void b7_balance_without_segments_meets_no_date(void **state)
     assert_false(selects((struct list_filter){.has_covering = true}, &b));
     assert_false(selects((struct list_filter){.has_starting_at = true}, &b));
     assert_false(selects((struct list_filter){.has_effective_before = true}, &b));
+    assert_false(selects((struct list_filter){.has_ends_from = true, .ends_from = INT64_MIN}, &b));
+    assert_false(
+        selects((struct list_filter){.has_ends_before = true, .ends_before = INT64_MAX}, &b));
 }
 
 static void b8_contract_level_needs_its_flag(void **state)
@@ -375,6 +397,7 @@ int main(void)
         cmocka_unit_test(b7_two_dates_may_be_met_by_two_segments),
         cmocka_unit_test(b7_all_conditions_must_hold),
         cmocka_unit_test(b7_id_is_one_condition_among_others),
+        cmocka_unit_test(end_of_the_last_segment_lies_in_a_range),
         cmocka_unit_test(b7_balance_without_segments_meets_no_date),
         cmocka_unit_test(b8_contract_level_needs_its_flag),
         cmocka_unit_test(b8_archived_needs_its_flag),

@@ -114,9 +114,53 @@ static void utf8_length_counts_characters(void **state)
     assert_int_equal(utf8_length("a\xc3\xaf\xe2\x82\xac\xf0\x9f\xaa\x99z"), 5);
 }
 
+static void control_characters_are_found(void **state)
+{
+    (void)state;
+    assert_false(utf8_has_control(""));
+    assert_false(utf8_has_control("a \u00a0\u00c2\u0100~"));
+    for (const char *const *bad = (const char *const[]){"\n", "a\x1f", "\x7f", "\xc2\x80",
+                                                        "a\xc2\x9f"
+                                                        "b",
+                                                        NULL};
+         *bad; bad++)
+        assert_true(utf8_has_control(*bad));
+}
+
+/* domain.md A13: ^[\p{L}_$][\p{L}_$0-9]*$ */
+static void identifier_is_letters_and_then_digits(void **state)
+{
+    (void)state;
+    const char *const right[] = {"a",
+                                 "Z9",
+                                 "_",
+                                 "$",
+                                 "_0$",
+                                 "\u00e9t\u00e9",
+                                 "\u0434\u0430",
+                                 "\u4e2d\u6587",
+                                 "\u02b0",
+                                 "\U00010400",
+                                 "\u00aa"};
+    const char *const wrong[] = {"",           "0",
+                                 "a-b",        "a b",
+                                 "\u0661",                /* a digit */
+                                 "a\u0661",    "a\u0301", /* a mark */
+                                 "\u2160",     /* a number */ "a\u00b2",
+                                 "\U0001f600", "a.",
+                                 "%"};
+
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++)
+        assert_true(utf8_is_identifier(right[i]));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_false(utf8_is_identifier(wrong[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(control_characters_are_found),
+        cmocka_unit_test(identifier_is_letters_and_then_digits),
         cmocka_unit_test(utf8_every_character_is_valid),
         cmocka_unit_test(utf8_every_short_text_is_judged_by_definition),
         cmocka_unit_test(utf8_text_is_looked_at_to_its_end),
