@@ -166,6 +166,8 @@ static void finish_table(const struct view *view, const char *next)
 {
     if (view_missing(view))
         fprintf(stderr, "No %s found.\n", view_missing(view));
+    if (view_caveat(view))
+        fprintf(stderr, "%s\n", view_caveat(view));
     if (next)
         print_more(next);
 }
@@ -233,7 +235,7 @@ int main(int argc, char **argv)
     struct options options;
     options_parse(argc, argv, &options);
     struct balances *server = NULL;
-    struct view *view = view_create(options.command->view, terminal_width(), options.with_balance);
+    struct view *view = view_create(options.command->view, options.request, terminal_width());
     int status = connect_to(&options, &server);
     for (bool more = status == 0; more;) {
         struct balances_answer answer;

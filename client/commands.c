@@ -24,7 +24,9 @@ const struct command commands[COMMAND_COUNT] = {
      &view_commits},
     {"net", BALANCES, "GetNetBalance",
      "Prints the sum of what a customer can still spend in one credit type.", &view_net},
-    {"ledger", BALANCES, "ListLedgerEntries", "Lists what changed a customer's balances.",
+    {"ledger", BALANCES, "ListLedgerEntries",
+     "Lists what changed a customer's balances. With --id and from the beginning, also what the "
+     "entries so far add up to.",
      &view_ledger},
     {"grant-credit", LEDGER, "CreateCredit", "Gives a customer a credit and prints its id.",
      &view_written},

@@ -300,10 +300,8 @@ static void set_request_flag(struct parse *parse, const struct request_flag *fla
     if (flag->set(request, field, arg, &allowed) != ERR_OK)
         argp_error(state, "--%s: \"%s\" is not allowed there; it takes %s", flag->name, arg,
                    allowed);
-    if (strcmp(field->name, "include_balance") == 0) {
+    if (strcmp(field->name, "include_balance") == 0)
         parse->balance_is_said = true;
-        parse->options->with_balance = flag->set == field_set_true;
-    }
 }
 
 static void finish_request(struct parse *parse, struct argp_state *state)
@@ -323,7 +321,6 @@ static void finish_request(struct parse *parse, struct argp_state *state)
     if (balance && !parse->balance_is_said && options->output == OUTPUT_TABLE) {
         enum err err = field_set_true(options->request, balance, NULL, NULL);
         assert(err == ERR_OK);
-        options->with_balance = true;
     }
 }
 

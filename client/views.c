@@ -27,15 +27,24 @@ struct view_kind {
     void (*add)(struct view *view, const ProtobufCMessage *answer);
 };
 
+/* What the entries of one balance add up to, from the first of its ledger on. */
+struct running_sum {
+    struct amount_sum total;
+    bool is_lost; /* from here on nobody knows it */
+};
+
 struct view {
     const struct view_kind *kind;
     struct table *table;
     struct table *ledgers; /* those inside balances */
-    bool with_balance;
+    bool with_sums;        /* of a ledger that comes page by page */
+    struct running_sum sum;
+    char *token; /* of the state of the ledger that the pages so far show; NULL before the first */
 };
 
 enum {
     COLUMN_BALANCE = 4, /* of balance_columns */
+    COLUMN_SUM = 2,     /* of ledger_columns */
 };
 
 static const struct table_column balance_columns[] = {
@@ -58,6 +67,7 @@ static const struct table_column net_columns[] = {
 static const struct table_column ledger_columns[] = {
     {.title = "TIME"},
     {.title = "AMOUNT", .side = TABLE_RIGHT},
+    {.title = "SUM", .side = TABLE_RIGHT},
     {.title = "STATE"},
     {.title = "TYPE", .fit = TABLE_CUT, .rank = 6, .least = 24},
     {.title = "BALANCE ID", .fit = TABLE_CUT, .rank = 5, .least = 9},
@@ -82,14 +92,35 @@ static const struct table_column written_columns[] = {
     {.title = "CONSISTENCY TOKEN"},
 };
 
-struct view *view_create(const struct view_kind *kind, size_t width, bool with_balance)
+static bool asks_for_balances(const ProtobufCMessage *request)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(request->descriptor, "include_balance");
+    return field && *(const protobuf_c_boolean *)((const char *)request + field->offset);
+}
+
+/* Only the whole ledger of one balance, from its beginning, adds up to what was left at each
+ * moment. Where it ends does not matter. */
+static bool asks_for_sums(const ProtobufCMessage *request)
+{
+    const Balances__V1__ListLedgerEntriesRequest *ledger =
+        (const Balances__V1__ListLedgerEntriesRequest *)request;
+    return *ledger->balance_id && ledger->n_types == 0 && !ledger->starting_at &&
+           !ledger->descending && !*ledger->next_page;
+}
+
+struct view *view_create(const struct view_kind *kind, const ProtobufCMessage *request,
+                         size_t width)
 {
     struct view *view = memory_get(sizeof *view);
     view->kind = kind;
     view->table = table_create(kind->columns, kind->column_count, width);
     view->ledgers = table_create(ledger_columns, COUNT(ledger_columns), width);
-    if (kind->columns == balance_columns && !with_balance)
+    if (kind->columns == balance_columns && !asks_for_balances(request))
         table_hide(view->table, COLUMN_BALANCE);
+    view->with_sums = kind->columns == ledger_columns && asks_for_sums(request);
+    if (kind->columns == ledger_columns && !view->with_sums)
+        table_hide(view->table, COLUMN_SUM);
     return view;
 }
 
@@ -99,6 +130,7 @@ void view_free(struct view *view)
         return;
     table_free(view->table);
     table_free(view->ledgers);
+    free(view->token);
     free(view);
 }
 
@@ -122,6 +154,13 @@ const char *view_missing(const struct view *view)
     return table_rows(view->table) == 0 ? view->kind->rows : NULL;
 }
 
+const char *view_caveat(const struct view *view)
+{
+    return view->with_sums && view->sum.is_lost
+               ? "The ledger changed while it was listed: ask again for sums to its end."
+               : NULL;
+}
+
 /* Midnight of UTC, where schedules begin and end, needs no clock. */
 static void add_instant(struct table *table, const Google__Protobuf__Timestamp *at)
 {
@@ -135,7 +174,19 @@ static void add_instant(struct table *table, const Google__Protobuf__Timestamp *
     table_add(table, text.text);
 }
 
-static void add_ledger_entry(struct table *table, const Balances__V1__LedgerEntry *entry)
+/* The sum with this entry, "?" where there is none. */
+static struct amount_text next_sum(struct running_sum *sum, const Balances__V1__LedgerEntry *entry)
+{
+    amount value = 0;
+    sum->is_lost = sum->is_lost || amount_parse(bytes_text(entry->amount), &value) != ERR_OK;
+    amount_sum_add(&sum->total, value);
+    if (sum->is_lost || amount_sum_value(&sum->total, &value) != ERR_OK)
+        return (struct amount_text){"?"};
+    return amount_format(value);
+}
+
+static void add_ledger_entry(struct table *table, const Balances__V1__LedgerEntry *entry,
+                             const char *sum)
 {
     static const char prefix[] = "LEDGER_ENTRY_TYPE_";
     const ProtobufCEnumValue *type = protobuf_c_enum_descriptor_get_value(
@@ -146,6 +197,7 @@ static void add_ledger_entry(struct table *table, const Balances__V1__LedgerEntr
 
     add_instant(table, entry->timestamp);
     table_add(table, entry->amount);
+    table_add(table, sum);
     table_add(table, entry->draft ? "draft" : "final");
     table_add(table, type_name);
     table_add(table, entry->balance_id);
@@ -183,8 +235,9 @@ static void add_balance(struct view *view, const struct balance_row *row)
     add_instant(table, row->starts);
     add_instant(table, row->ends);
     table_add(table, row->scope);
+    struct running_sum sum = {0};
     for (size_t i = 0; i < row->ledger_count; i++)
-        add_ledger_entry(view->ledgers, row->ledger[i]);
+        add_ledger_entry(view->ledgers, row->ledger[i], next_sum(&sum, row->ledger[i]).text);
 }
 
 static bool is_before(const Google__Protobuf__Timestamp *a, const Google__Protobuf__Timestamp *b)
@@ -326,12 +379,21 @@ static void add_net(struct view *view, const ProtobufCMessage *message)
     table_add(view->table, answer->credit_type_id);
 }
 
+/* Each page shows the newest state, which its token names, and two states make no sum. */
+static void expect_same_state(struct view *view, const char *token)
+{
+    if (!view->token)
+        view->token = memory_text(token);
+    view->sum.is_lost = view->sum.is_lost || strcmp(view->token, token) != 0;
+}
+
 static void add_ledger(struct view *view, const ProtobufCMessage *message)
 {
     const Balances__V1__ListLedgerEntriesResponse *answer =
         (const Balances__V1__ListLedgerEntriesResponse *)message;
+    expect_same_state(view, answer->consistency_token);
     for (size_t i = 0; i < answer->n_data; i++)
-        add_ledger_entry(view->table, answer->data[i]);
+        add_ledger_entry(view->table, answer->data[i], next_sum(&view->sum, answer->data[i]).text);
 }
 
 /* `charge` counts from 1, as people do. */

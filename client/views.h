@@ -1,7 +1,6 @@
 /* Answers as tables: which columns each has and what stands in them. */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -21,8 +20,10 @@ extern const struct view_kind view_written;
 
 struct view;
 
-/* `width` as in table.h. `with_balance`: there is a column for what can be used now. */
-struct view *view_create(const struct view_kind *kind, size_t width, bool with_balance);
+/* `request` is what is asked, and is not kept: it says whether there is a column for what can be
+ * used now, and whether the entries of a ledger can be summed. `width` as in table.h. */
+struct view *view_create(const struct view_kind *kind, const ProtobufCMessage *request,
+                         size_t width);
 /* Takes NULL. */
 void view_free(struct view *view);
 
@@ -32,3 +33,5 @@ void view_page(struct view *view, const ProtobufCMessage *answer, FILE *out);
 void view_end(struct view *view, FILE *out);
 /* What none of was found ("balances"), or NULL. */
 const char *view_missing(const struct view *view);
+/* What a reader has to know about what was printed, as a sentence, or NULL. */
+const char *view_caveat(const struct view *view);

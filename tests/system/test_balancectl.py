@@ -64,7 +64,7 @@ def rows(done):
         found.append({})
         for title, start in titles:
             # An amount ends where its title does, anything else begins where its title does.
-            if title in ("AMOUNT", "BALANCE"):
+            if title in ("AMOUNT", "BALANCE", "SUM"):
                 match = re.search(r"\S+$", line[:start + len(title)])
             else:
                 match = re.match(r"\S+( \S+)*", line[start:])
@@ -116,7 +116,8 @@ def test_ledgers_follow_the_list(here):
     done = run(here, "credits", "--customer", here.ada.id, "--ledgers")
     balances, ledger = done.stdout.split("\n\n")
     assert len(balances.splitlines()) == 3
-    assert [line.split()[1] for line in ledger.splitlines()[1:]] == ["100", "-20.5", "-1.25", "40"]
+    assert [line.split()[1:3] for line in ledger.splitlines()[1:]] == [
+        ["100", "100"], ["-20.5", "79.5"], ["-1.25", "78.25"], ["40", "40"]]
 
 
 def test_net_as_a_table(here):
@@ -148,6 +149,22 @@ def test_ledger_as_a_table(here):
     some = rows(run(here, "ledger", "--customer", here.ada.id, "--types", "CREDIT_MANUAL,credit_segment_start",
                     "--id", here.credit.id))
     assert [r["AMOUNT"] for r in some] == ["100", "-20.5"]
+
+
+def test_ledger_of_one_balance_is_summed(here):
+    def sums(*flags):
+        done = run(here, "ledger", "--customer", here.ada.id, *flags)
+        return [row.get("SUM") for row in rows(done)]
+
+    one = ["--id", here.credit.id]
+    assert sums(*one) == ["100", "79.5", "78.25"]
+    paged = run(here, "ledger", "--customer", here.ada.id, *one, "--limit", "1", "--all").stdout
+    assert [line.split()[2] for line in paged.splitlines()] == ["SUM", "100", "79.5", "78.25"]
+    assert sums(*one, "--limit", "2") == ["100", "79.5"]
+    token = re.search(r"--page (\S+)", run(here, "ledger", "--customer", here.ada.id, *one, "--limit", "2").stderr)
+    for part in ([], [*one, "--descending"], [*one, "--types", "CREDIT_MANUAL"],
+                 [*one, "--starting-at", "2024-01-01T00:00:00Z"], [*one, "--limit", "2", "--page", token.group(1)]):
+        assert set(sums(*part)) == {None}, part
 
 
 def test_no_rows_are_said_so(here):
