@@ -28,6 +28,10 @@ const struct command commands[COMMAND_COUNT] = {
      "Lists what changed a customer's balances. With --id and from the beginning, also what the "
      "entries so far add up to.",
      &view_ledger},
+    {"burn-down", BALANCES, "ListBalances",
+     "Draws how the balances of a customer went down, a chart for each credit type: the sum of all "
+     "ledger entries, drafts included, at each instant. Debt shows below zero.",
+     &view_burn_down},
     {"grant-credit", LEDGER, "CreateCredit", "Gives a customer a credit and prints its id.",
      &view_written},
     {"grant-commit", LEDGER, "CreateCommit", "Gives a customer a commit and prints its id.",
@@ -62,6 +66,11 @@ static const ProtobufCMessageDescriptor *request_type(const struct command *comm
 bool command_writes(const struct command *command)
 {
     return protobuf_c_message_descriptor_get_field_by_name(request_type(command), "request_id");
+}
+
+bool command_draws(const struct command *command)
+{
+    return view_draws(command->view);
 }
 
 const struct command *command_find(const char *name)

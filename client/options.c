@@ -211,6 +211,18 @@ struct parse {
     bool balance_is_said; /* --balance or --no-balance */
 };
 
+/* Whether the command says by itself what this field is. */
+static bool is_settled(const struct command *command, const char *field)
+{
+    static const char *const settled[] = {"include_ledgers", "include_balance", "limit",
+                                          "next_page"};
+    for (size_t i = 0; command_draws(command) && i < COUNT(settled); i++) {
+        if (strcmp(field, settled[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static const ProtobufCFieldDescriptor *flag_field(const struct request_flag *flag,
                                                   const struct command *command,
                                                   const ProtobufCMessageDescriptor *request)
@@ -220,7 +232,7 @@ static const ProtobufCFieldDescriptor *flag_field(const struct request_flag *fla
         return NULL;
     for (size_t i = 0; !field && i < COUNT(flag->fields) && flag->fields[i]; i++)
         field = protobuf_c_message_descriptor_get_field_by_name(request, flag->fields[i]);
-    return field;
+    return field && is_settled(command, field->name) ? NULL : field;
 }
 
 /* "250ms", "5s", "5", "2m". */
@@ -304,6 +316,17 @@ static void set_request_flag(struct parse *parse, const struct request_flag *fla
         parse->balance_is_said = true;
 }
 
+/* Sets a field to true where the request has it. */
+static void ask_for(ProtobufCMessage *request, const char *name)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(request->descriptor, name);
+    if (!field)
+        return;
+    enum err err = field_set_true(request, field, NULL, NULL);
+    assert(err == ERR_OK);
+}
+
 static void finish_request(struct parse *parse, struct argp_state *state)
 {
     struct options *options = parse->options;
@@ -316,12 +339,12 @@ static void finish_request(struct parse *parse, struct argp_state *state)
         field_replace_text(options->request, "request_id", id_format(&fresh).text);
     }
 
-    const ProtobufCFieldDescriptor *balance =
-        protobuf_c_message_descriptor_get_field_by_name(type, "include_balance");
-    if (balance && !parse->balance_is_said && options->output == OUTPUT_TABLE) {
-        enum err err = field_set_true(options->request, balance, NULL, NULL);
-        assert(err == ERR_OK);
-    }
+    bool by_default = !parse->balance_is_said && options->output == OUTPUT_TABLE;
+    if (by_default || command_draws(options->command))
+        ask_for(options->request, "include_balance");
+    if (command_draws(options->command))
+        ask_for(options->request, "include_ledgers");
+    options->all_pages = options->all_pages || command_draws(options->command);
 }
 
 static error_t parse_command_option(int key, char *arg, struct argp_state *state)
@@ -360,7 +383,8 @@ static void list_flags(const struct command *command, const ProtobufCMessageDesc
         ret[count++] = (struct argp_option){.doc = "What to look for:", .group = GROUP_SELECTION};
         ret[count++] = (struct argp_option){.doc = "What to show:", .group = GROUP_CONTENT};
     }
-    if (protobuf_c_message_descriptor_get_field_by_name(request, "next_page")) {
+    if (protobuf_c_message_descriptor_get_field_by_name(request, "next_page") &&
+        !is_settled(command, "next_page")) {
         ret[count++] = (struct argp_option){.doc = "Pages:", .group = GROUP_PAGE};
         ret[count++] = (struct argp_option){
             .name = "all",
@@ -446,7 +470,8 @@ void options_parse(int argc, char **argv, struct options *ret)
                "  credits  credits alone\n"
                "  commits  commits alone\n"
                "  net      what can be spent in one credit type\n"
-               "  ledger   what changed the balances\n\n"
+               "  ledger   what changed the balances\n"
+               "  burn-down  a chart of how the balances went down\n\n"
                "  grant-credit, grant-commit  give a customer a balance\n"
                "  adjust   add an amount to a balance, or take one away\n"
                "  end      move the end of a balance\n"

@@ -13,6 +13,8 @@
 #include <balances/v1/balances.pb-c.h>
 #include <balances/v1/ledger.pb-c.h>
 
+#include "client/balance_row.h"
+#include "client/burn_down.h"
 #include "client/memory.h"
 #include "client/rfc3339.h"
 #include "client/table.h"
@@ -22,8 +24,8 @@
 
 struct view_kind {
     const struct table_column *columns;
-    size_t column_count;
-    const char *rows; /* what a row is, in the plural */
+    size_t column_count; /* 0 where a chart is drawn instead */
+    const char *rows;    /* what a row is, in the plural */
     void (*add)(struct view *view, const ProtobufCMessage *answer);
 };
 
@@ -35,10 +37,12 @@ struct running_sum {
 
 struct view {
     const struct view_kind *kind;
-    struct table *table;
+    struct terminal terminal;
+    struct table *table;   /* NULL where there is a chart */
     struct table *ledgers; /* those inside balances */
     bool with_sums;        /* of a ledger that comes page by page */
     struct running_sum sum;
+    struct burn_down *burn_down; /* NULL where there is a table */
     char *token; /* of the state of the ledger that the pages so far show; NULL before the first */
 };
 
@@ -92,6 +96,11 @@ static const struct table_column written_columns[] = {
     {.title = "CONSISTENCY TOKEN"},
 };
 
+bool view_draws(const struct view_kind *kind)
+{
+    return kind->column_count == 0;
+}
+
 static bool asks_for_balances(const ProtobufCMessage *request)
 {
     const ProtobufCFieldDescriptor *field =
@@ -110,12 +119,17 @@ static bool asks_for_sums(const ProtobufCMessage *request)
 }
 
 struct view *view_create(const struct view_kind *kind, const ProtobufCMessage *request,
-                         size_t width)
+                         const struct terminal *terminal)
 {
     struct view *view = memory_get(sizeof *view);
     view->kind = kind;
-    view->table = table_create(kind->columns, kind->column_count, width);
-    view->ledgers = table_create(ledger_columns, COUNT(ledger_columns), width);
+    view->terminal = *terminal;
+    if (view_draws(kind)) {
+        view->burn_down = burn_down_create();
+        return view;
+    }
+    view->table = table_create(kind->columns, kind->column_count, terminal->width);
+    view->ledgers = table_create(ledger_columns, COUNT(ledger_columns), terminal->width);
     if (kind->columns == balance_columns && !asks_for_balances(request))
         table_hide(view->table, COLUMN_BALANCE);
     view->with_sums = kind->columns == ledger_columns && asks_for_sums(request);
@@ -130,6 +144,7 @@ void view_free(struct view *view)
         return;
     table_free(view->table);
     table_free(view->ledgers);
+    burn_down_free(view->burn_down);
     free(view->token);
     free(view);
 }
@@ -137,13 +152,15 @@ void view_free(struct view *view)
 void view_page(struct view *view, const ProtobufCMessage *answer, FILE *out)
 {
     view->kind->add(view, answer);
-    if (table_rows(view->table) > 0)
+    if (view->table && table_rows(view->table) > 0)
         table_print(view->table, out);
 }
 
 void view_end(struct view *view, FILE *out)
 {
-    if (table_rows(view->ledgers) == 0)
+    if (view->burn_down)
+        burn_down_print(view->burn_down, out, &view->terminal);
+    if (!view->ledgers || table_rows(view->ledgers) == 0)
         return;
     putc('\n', out);
     table_print(view->ledgers, out);
@@ -151,7 +168,8 @@ void view_end(struct view *view, FILE *out)
 
 const char *view_missing(const struct view *view)
 {
-    return table_rows(view->table) == 0 ? view->kind->rows : NULL;
+    size_t found = view->table ? table_rows(view->table) : burn_down_balances(view->burn_down);
+    return found == 0 ? view->kind->rows : NULL;
 }
 
 const char *view_caveat(const struct view *view)
@@ -161,17 +179,13 @@ const char *view_caveat(const struct view *view)
                : NULL;
 }
 
-/* Midnight of UTC, where schedules begin and end, needs no clock. */
 static void add_instant(struct table *table, const Google__Protobuf__Timestamp *at)
 {
     if (!at || !rfc3339_in_range(at->seconds, at->nanos)) {
         table_add(table, "");
         return;
     }
-    struct rfc3339_text text = rfc3339_format(at->seconds, at->nanos);
-    if (at->nanos == 0 && at->seconds % 86400 == 0)
-        *strchr(text.text, 'T') = 0;
-    table_add(table, text.text);
+    table_add(table, rfc3339_format_brief(at->seconds, at->nanos).text);
 }
 
 /* The sum with this entry, "?" where there is none. */
@@ -207,31 +221,19 @@ static void add_ledger_entry(struct table *table, const Balances__V1__LedgerEntr
     table_add(table, entry->id);
 }
 
-/* What the three kinds of balance have in common. */
-struct balance_row {
-    const char *id;
-    const char *type;
-    const char *name;
-    const char *amount;
-    const char *balance;
-    const Balances__V1__CreditType *credit_type;
-    const Google__Protobuf__Timestamp *starts;
-    const Google__Protobuf__Timestamp *ends;
-    const char *scope;
-    Balances__V1__LedgerEntry *const *ledger;
-    size_t ledger_count;
-};
-
 static void add_balance(struct view *view, const struct balance_row *row)
 {
-    const Balances__V1__CreditType *credit_type = row->credit_type;
     struct table *table = view->table;
+    if (view->burn_down) {
+        burn_down_add(view->burn_down, row);
+        return;
+    }
     table_add(table, row->id);
     table_add(table, row->type);
     table_add(table, row->name);
     table_add(table, row->amount);
     table_add(table, row->balance);
-    table_add(table, !credit_type ? "" : *credit_type->name ? credit_type->name : credit_type->id);
+    table_add(table, balance_row_credit_type(row));
     add_instant(table, row->starts);
     add_instant(table, row->ends);
     table_add(table, row->scope);
@@ -452,6 +454,7 @@ const struct view_kind view_credits = {balance_columns, COUNT(balance_columns), 
                                        add_credits};
 const struct view_kind view_commits = {balance_columns, COUNT(balance_columns), "commits",
                                        add_commits};
+const struct view_kind view_burn_down = {.rows = "balances", .add = add_balances};
 const struct view_kind view_net = {net_columns, COUNT(net_columns), "net balance", add_net};
 const struct view_kind view_ledger = {ledger_columns, COUNT(ledger_columns), "ledger entries",
                                       add_ledger};

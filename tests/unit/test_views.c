@@ -17,6 +17,7 @@
 #include "ledger/amount.h"
 
 static char balance[] = "b";
+static const struct terminal pipe_end = {.width = TABLE_ANY_WIDTH};
 
 static Balances__V1__ListLedgerEntriesRequest of_one_balance(void)
 {
@@ -29,7 +30,7 @@ static Balances__V1__ListLedgerEntriesRequest of_one_balance(void)
 static struct view *ledger_view(void)
 {
     const Balances__V1__ListLedgerEntriesRequest request = of_one_balance();
-    return view_create(&view_ledger, &request.base, TABLE_ANY_WIDTH);
+    return view_create(&view_ledger, &request.base, &pipe_end);
 }
 
 /* A page of one entry, and what names the state of the ledger that it shows. */
@@ -109,7 +110,7 @@ static void sum_that_is_no_amount_is_not_shown(void **state)
 /* Whether the table of a request has sums. */
 static bool has_sums(const Balances__V1__ListLedgerEntriesRequest *request)
 {
-    struct view *view = view_create(&view_ledger, &request->base, TABLE_ANY_WIDTH);
+    struct view *view = view_create(&view_ledger, &request->base, &pipe_end);
     struct page one = {"1", "t"};
     char *text = NULL;
     size_t len = 0;
