@@ -13,10 +13,12 @@
 #include "client/burn_down.h"
 #include "client/table.h"
 
-enum { DAY = 86400, MAX_ENTRIES = 4 };
+enum { MAX_ENTRIES = 4 };
+
+static const int64_t DAY = INT64_C(86400000000);
 
 struct event {
-    int64_t seconds;
+    int64_t micros;
     const char *amount;
 };
 
@@ -32,7 +34,9 @@ static void add(struct burn_down *burn_down, const char *name, const char *credi
     for (; count < MAX_ENTRIES && events[count].amount; count++) {
         google__protobuf__timestamp__init(&times[count]);
         balances__v1__ledger_entry__init(&entries[count]);
-        times[count].seconds = events[count].seconds;
+        int64_t fraction = (events[count].micros % 1000000 + 1000000) % 1000000;
+        times[count].seconds = (events[count].micros - fraction) / 1000000;
+        times[count].nanos = (int32_t)fraction * 1000;
         entries[count].timestamp = &times[count];
         entries[count].amount = text_borrow(events[count].amount);
         ledger[count] = &entries[count];
@@ -66,13 +70,13 @@ static void entries_of_one_instant_are_one_step(void **state)
 {
     (void)state;
     const struct event events[MAX_ENTRIES] = {
-        {4 * DAY, "-2"}, {0, "3"}, {0, "-2"}, {-DAY, "-0.000000000001"}};
+        {4 * DAY, "-2"}, {0, "3"}, {0, "-2"}, {-DAY + 1, "-0.000000000001"}};
     struct burn_down *burn_down = burn_down_create();
     add(burn_down, "Annual commit", "USD", "5", events);
     expect_print(
         burn_down, 20,
         "Annual commit, USD\n"
-        "1969-12-31 to 1970-01-05\n"
+        "1969-12-31T00:00:00.000001Z to 1970-01-05\n"
         "   1 |     ::::::::::::::::\n"
         " 0.8 |     ################\n"
         " 0.6 |     ################\n"

@@ -219,6 +219,18 @@ static void thousands_of_points_fit(void **state)
                          "      2025-01-01      2025-12-31\n");
 }
 
+static void no_chart_is_wider_than_an_eye_follows(void **state)
+{
+    (void)state;
+    struct chart chart = chart_of(used, 5);
+    chart.width = SIZE_MAX;
+    chart.has_blocks = false;
+    char *text = print(&chart);
+    assert_int_equal(strlen(strrchr(text, ' ')), sizeof " 2025-12-31");
+    assert_int_equal(strcspn(strstr(text, "   0 +"), "\n"), 1000);
+    free(text);
+}
+
 /* Whatever the amounts: as many lines as asked for at most, none wider than the terminal, none that
  * ends in a blank. */
 static void every_magnitude_fits(void **state)
@@ -254,6 +266,7 @@ int main(void)
         cmocka_unit_test(largest_amounts_fit),
         cmocka_unit_test(narrow_terminal_gets_what_is_needed),
         cmocka_unit_test(thousands_of_points_fit),
+        cmocka_unit_test(no_chart_is_wider_than_an_eye_follows),
         cmocka_unit_test(every_magnitude_fits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
