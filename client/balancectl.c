@@ -99,18 +99,24 @@ static bool is_outcome_unknown(int code)
     return false;
 }
 
+/* What has no request id may be repeated as it is. */
+static void say_how_to_repeat(ProtobufCMessage *request)
+{
+    fputs("balancectl: it may have taken place; the same command is safe to repeat", stderr);
+    if (protobuf_c_message_descriptor_get_field_by_name(request->descriptor, "request_id")) {
+        fputs(" with --request-id ", stderr);
+        text_print(stderr, *field_text(request, "request_id"), SIZE_MAX);
+    }
+    putc('\n', stderr);
+}
+
 static int report(const struct options *options, const struct balances_answer *answer)
 {
     fputs("balancectl: ", stderr);
     explain(stderr, answer);
     putc('\n', stderr);
-    if (command_writes(options->command) && is_outcome_unknown(answer->code)) {
-        fputs("balancectl: it may have taken place; the same command is safe to repeat with "
-              "--request-id ",
-              stderr);
-        text_print(stderr, *field_text(options->request, "request_id"), SIZE_MAX);
-        putc('\n', stderr);
-    }
+    if (command_writes(options->command) && is_outcome_unknown(answer->code))
+        say_how_to_repeat(options->request);
     return EXIT_STATUS + answer->code;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <balances/v1/balances.pb-c.h>
+#include <balances/v1/catalog.pb-c.h>
 #include <balances/v1/ledger.pb-c.h>
 
 #include "client/memory.h"
@@ -13,6 +14,7 @@
 
 #define BALANCES &balances__v1__balance_service__descriptor
 #define LEDGER   &balances__v1__ledger_service__descriptor
+#define CATALOG  &balances__v1__catalog_service__descriptor
 
 const struct command commands[COMMAND_COUNT] = {
     {"list", BALANCES, "ListBalances",
@@ -53,6 +55,15 @@ const struct command commands[COMMAND_COUNT] = {
      &view_written},
     {"true-up", LEDGER, "TrueUpCommit",
      "Bills what is left of a postpaid commit, which brings its balance to zero.", &view_written},
+    {"put-customer", CATALOG, "PutCustomer", "Makes a customer, or names it anew.", &view_written},
+    {"put-contract", CATALOG, "PutContract", "Makes a contract, or names it anew.", &view_written},
+    {"archive-contract", CATALOG, "ArchiveContract",
+     "Archives a contract, and its balances with it.", &view_written},
+    {"put-product", CATALOG, "PutProduct",
+     "Makes a product, or gives it another name and other tags: those that are not said are gone.",
+     &view_written},
+    {"put-credit-type", CATALOG, "PutCreditType", "Makes a credit type, or names it anew.",
+     &view_written},
 };
 
 static const ProtobufCMessageDescriptor *request_type(const struct command *command)
@@ -65,7 +76,7 @@ static const ProtobufCMessageDescriptor *request_type(const struct command *comm
 
 bool command_writes(const struct command *command)
 {
-    return protobuf_c_message_descriptor_get_field_by_name(request_type(command), "request_id");
+    return strncmp(command->method, "List", 4) != 0 && strncmp(command->method, "Get", 3) != 0;
 }
 
 bool command_draws(const struct command *command)

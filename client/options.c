@@ -117,7 +117,7 @@ static const struct request_flag request_flags[] = {
      "The customer; required"},
     {"id", "ID", GROUP_WRITE, field_set_text,
      {"id"},
-     "The balance"},
+     "What it is about: a balance; in the catalog what is made or archived"},
     {"type", "TYPE", GROUP_WRITE, field_set_enum,
      {"type"},
      "prepaid or postpaid"},
@@ -149,8 +149,8 @@ static const struct request_flag request_flags[] = {
      {"applicable_product_ids"},
      "Pays for these products alone"},
     {"tags", "TAG,...", GROUP_WRITE, field_add_texts,
-     {"applicable_product_tags"},
-     "Pays for products with these tags alone"},
+     {"applicable_product_tags", "tags"},
+     "Pays for products with these tags alone; a product's own"},
     {"rollover-fraction", "NUMBER", GROUP_WRITE, field_set_text,
      {"rollover_fraction"},
      "How much of its original amount may be rolled over at most, from 0 to 1"},
@@ -334,7 +334,8 @@ static void finish_request(struct parse *parse, struct argp_state *state)
     if (protobuf_c_message_descriptor_get_field_by_name(type, "customer_id") &&
         !**field_text(options->request, "customer_id"))
         argp_error(state, "--customer is required: the id of the customer");
-    if (command_writes(options->command) && !**field_text(options->request, "request_id")) {
+    if (protobuf_c_message_descriptor_get_field_by_name(type, "request_id") &&
+        !**field_text(options->request, "request_id")) {
         const struct id fresh = id_random();
         field_replace_text(options->request, "request_id", id_format(&fresh).text);
     }
@@ -480,7 +481,10 @@ void options_parse(int argc, char **argv, struct options *ret)
                "  draw     cover charges of a draft invoice from the balances\n"
                "  finalize, void  settle an invoice, or give back what it took\n"
                "  rollover  carry what is left of a balance to a new contract\n"
-               "  true-up  bill what is left of a postpaid commit\v"
+               "  true-up  bill what is left of a postpaid commit\n\n"
+               "  put-customer, put-contract, put-product, put-credit-type  make what balances "
+               "refer to, or change it\n"
+               "  archive-contract  archive a contract and its balances\v"
                "A table leaves out or cuts (...) what a narrow terminal has no room for, never an "
                "amount. Piped into another program it is complete; $COLUMNS overrides.\n\n"
                "Exit status: 0 if the answer is printed, or if nobody reads it to its end; 2 for a "

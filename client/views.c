@@ -25,7 +25,7 @@
 struct view_kind {
     const struct table_column *columns;
     size_t column_count; /* 0 where a chart is drawn instead */
-    const char *rows;    /* what a row is, in the plural */
+    const char *rows;    /* what a row is, in the plural; NULL where none is no surprise */
     void (*add)(struct view *view, const ProtobufCMessage *answer);
 };
 
@@ -432,9 +432,12 @@ static void add_draw(struct view *view, const ProtobufCMessage *message)
     }
 }
 
-/* A column is there if the answer's type has its field. */
+/* A column is there if the answer's type has its field; some answers say nothing but that it is
+ * done. */
 static void add_written(struct view *view, const ProtobufCMessage *answer)
 {
+    if (answer->descriptor->n_fields == 0)
+        return;
     static const char *const written_fields[COUNT(written_columns)][2] = {
         {"id", "entry_id"}, {"amount"}, {"consistency_token"}};
     for (size_t i = 0; i < COUNT(written_columns); i++) {
@@ -459,5 +462,4 @@ const struct view_kind view_net = {net_columns, COUNT(net_columns), "net balance
 const struct view_kind view_ledger = {ledger_columns, COUNT(ledger_columns), "ledger entries",
                                       add_ledger};
 const struct view_kind view_draw = {draw_columns, COUNT(draw_columns), "allocations", add_draw};
-const struct view_kind view_written = {written_columns, COUNT(written_columns), "answer",
-                                       add_written};
+const struct view_kind view_written = {written_columns, COUNT(written_columns), NULL, add_written};

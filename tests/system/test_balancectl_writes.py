@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import types
 import uuid
 
 import pytest
@@ -12,6 +13,7 @@ from test_balancectl import UNKNOWN, run
 from world import new_id, stamp
 from writes import access as access_of, item, made, postpaid, segments, shown
 
+PUTS = ["put-customer", "put-contract", "archive-contract", "put-product", "put-credit-type"]
 WRITES = ["grant-credit", "grant-commit", "adjust", "end", "archive", "seats", "draw", "finalize", "void",
           "rollover", "true-up"]
 
@@ -164,6 +166,38 @@ def test_true_up_bills_what_is_left(here, ada):
     assert done["AMOUNT"] == "100" and shown(here, ada, balance.id).balance == "0"
 
 
+def test_catalog_is_made_and_changed(here):
+    customer, contract, product, gems = (new_id() for _ in range(4))
+    for name in ("Grace", "Hopper"):
+        assert list(written(run(here, "put-customer", "--id", customer, "--name", name))) == ["TOKEN"]
+        assert list(written(run(here, "put-contract", "--customer", customer, "--id", contract, "--name",
+                                name))) == ["TOKEN"]
+        for done in (run(here, "put-product", "--id", product, "--name", name, "--tags", f"all,{name}"),
+                     run(here, "put-credit-type", "--id", gems, "--name", name)):
+            assert (done.stdout, done.stderr) == ("", "")
+    assert here.run("SELECT tags FROM balances.product WHERE id = %s", product) == [(["all", "Hopper"],)]
+    done = grant(here, types.SimpleNamespace(id=customer), "grant-credit", "--contract", contract, "--product", product,
+                 "--credit-type", gems)
+    flags = ["--customer", customer, "--id", written(done)["ID"], "--contract", "--archived"]
+    credit = json.loads(run(here, "credits", *flags, "-o", "json").stdout)["data"][0]
+    assert (credit["product"]["name"], credit["accessSchedule"]["creditType"]["name"]) == ("Hopper", "Hopper")
+    assert credit["contract"]["id"] == contract and "archivedAt" not in credit
+    assert list(written(run(here, "archive-contract", "--customer", customer, "--id", contract))) == ["TOKEN"]
+    assert run(here, "credits", "--customer", customer, "--contract").stdout == ""
+    assert run(here, "put-product", "--id", product, "--name", "x", "-o", "json").stdout == "{}\n"
+
+
+def test_catalog_refuses_and_may_be_repeated(here):
+    for command in PUTS:
+        flags = [] if command in ("put-customer", "put-product", "put-credit-type") else ["--customer", UNKNOWN]
+        done = run(here, command, *flags, "--id", "x", check=False)
+        assert done.returncode == 64 + 3 and "id must be a UUID" in done.stderr
+        nobody = f"127.0.0.1:{harness.free_port()}"
+        done = run(here, command, *flags, "--id", UNKNOWN, address=nobody, check=False)
+        assert done.stderr.splitlines()[1].endswith("; the same command is safe to repeat")
+        assert "--request-id" not in run(here, command, "--help").stdout
+
+
 def test_repeated_with_its_request_id_it_happens_once(here, ada):
     request = str(uuid.uuid4())
     first = grant(here, ada, "grant-credit", "--request-id", request)
@@ -205,7 +239,8 @@ def test_refused_write_says_why(here, ada):
     ["draw", "--charge", "1,color=red"], ["draw", "--charge", "1,pricing.=eu"], ["draw", "--charge", "1,kind"],
     ["draw", "--charge", "1,pricing.a=1,pricing.a=2"], ["draw", "--charge", "1,at=noon"], ["draw", "--charge", "1,"],
     ["grant-commit", "--invoice-item", "1"], ["grant-credit", "--tags", "a,,b"], ["grant-credit", "--credit-type", ""],
-    ["archive", "--balance"], ["archive", "--request-id", ""], ["net", "--request-id", UNKNOWN]], ids=str)
+    ["archive", "--balance"], ["archive", "--request-id", ""],
+    ["put-contract", "--request-id", UNKNOWN], ["net", "--request-id", UNKNOWN]], ids=str)
 def test_wrong_command_line_writes_nothing(here, flags):
     command, *rest = flags
     done = run(here, command, "--customer", UNKNOWN, *rest, check=False)
