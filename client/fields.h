@@ -32,8 +32,8 @@ MUST_CHECK field_set_fn field_add_invoice;
 /* Adds a Charge "AMOUNT,KEY=VALUE,…"; a backslash takes the meaning from the character behind it.
  */
 MUST_CHECK field_set_fn field_add_charge;
-/* The credit type of a NewAccessSchedule. */
-MUST_CHECK field_set_fn field_set_access_credit_type;
+/* The credit type of a NewAccessSchedule or a NewInvoiceSchedule. */
+MUST_CHECK field_set_fn field_set_schedule_credit_type;
 /* An RFC 3339 instant. */
 MUST_CHECK field_set_fn field_set_instant;
 /* Adds names of a repeated enum, separated by commas, in any case, with or without the enum's

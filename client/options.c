@@ -127,7 +127,7 @@ static const struct request_flag request_flags[] = {
     {"access", "AMOUNT,FROM,BEFORE", GROUP_WRITE, field_add_access,
      {"access_schedule"},
      "AMOUNT can be spent from FROM until before BEFORE (RFC 3339); as often as needed"},
-    {"credit-type", "ID", GROUP_WRITE, field_set_access_credit_type,
+    {"credit-type", "ID", GROUP_WRITE, field_set_schedule_credit_type,
      {"access_schedule"},
      "What the amounts are in; USD (cents) by default"},
     {"invoice-item", "AMOUNT,TIME", GROUP_WRITE, field_add_invoice,
