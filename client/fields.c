@@ -250,6 +250,17 @@ enum err field_set_enum(ProtobufCMessage *request, const ProtobufCFieldDescripto
     return ERR_OK;
 }
 
+enum err field_add_text(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                        const char *text, char **ret_allowed)
+{
+    if (!*text)
+        return field_refuse(ret_allowed, "some text");
+    char **at = field_append(field_member(request, field->quantifier_offset),
+                             field_member(request, field->offset), sizeof *at);
+    *at = memory_text(text);
+    return ERR_OK;
+}
+
 enum err field_add_texts(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
                          const char *text, char **ret_allowed)
 {
@@ -257,11 +268,9 @@ enum err field_add_texts(ProtobufCMessage *request, const ProtobufCFieldDescript
         return field_refuse(ret_allowed, "texts separated by commas, none of them empty");
     char *copy = memory_text(text);
     char *rest = copy;
-    for (char *one = strsep(&rest, ","); one; one = strsep(&rest, ",")) {
-        char **at = field_append(field_member(request, field->quantifier_offset),
-                                 field_member(request, field->offset), sizeof *at);
-        *at = memory_text(one);
-    }
+    enum err err = ERR_OK;
+    for (char *one = strsep(&rest, ","); err == ERR_OK && one; one = strsep(&rest, ","))
+        err = field_add_text(request, field, one, ret_allowed);
     free(copy);
-    return ERR_OK;
+    return err;
 }

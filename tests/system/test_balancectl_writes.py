@@ -72,6 +72,35 @@ def test_granted_commits_are_as_said(here, ada):
     assert (postpaid.type, postpaid.invoice_schedule.schedule_items[0].amount) == (2, "100")
 
 
+def test_every_field_of_a_commit_can_be_said(here, ada):
+    contract, other = ada.contract(), ada.contract()
+    here.flush()
+    done = grant(here, ada, "grant-commit", "--type", "prepaid", "--name", "N", "--description", "D", "--contract",
+                 contract, "--rate-type", "commit_rate", "--contracts", f"{contract},{other}", "--specifier",
+                 f"product={here.product},tag=a,pricing.region=eu,presentation.team=x", "--specifier", "tag=b",
+                 "--child-access", other, "--field", "campaign=signup", "--field", "k=", "--rollover-fraction", "0.5",
+                 "--netsuite-sales-order", "SO-1", "--salesforce-opportunity", "OP-1", "--uniqueness-key", "u",
+                 "--invoice-item", f"9.5x12,{instant(here.day(1))}", "--invoice-credit-type", here.euro,
+                 "--do-not-invoice", "--invoice-contract", other, "--credit-type", here.euro)
+    commit = shown(here, ada, written(done)["ID"])
+    told = commit.invoice_schedule
+    assert [(i.unit_price, i.quantity) for i in told.schedule_items] == [("9.5", "12")]
+    assert told.do_not_invoice and told.credit_type.id == commit.access_schedule.credit_type.id == here.euro
+    assert commit.rate_type == 1 and list(commit.applicable_contract_ids) == [contract, other]
+    first, second = commit.specifiers
+    assert (first.product_id, list(first.product_tags)) == (here.product, ["a"])
+    assert dict(first.pricing_group_values) == {"region": "eu"}
+    assert dict(first.presentation_group_values) == {"team": "x"}
+    assert list(second.product_tags) == ["b"]
+    access = commit.hierarchy_configuration.child_access
+    assert (access.type, list(access.contract_ids)) == (3, [other])
+    assert dict(commit.custom_fields) == {"campaign": "signup", "k": ""}
+    assert (commit.netsuite_sales_order_id, commit.salesforce_opportunity_id) == ("SO-1", "OP-1")
+    unset = {field.name for field in commit.DESCRIPTOR.fields} - {field.name for field, _ in commit.ListFields()}
+    assert unset == {"applicable_product_ids", "applicable_product_tags", "archived_at", "recurring_commit_id",
+                     "rolled_over_from"}
+
+
 @pytest.mark.parametrize("command, amount, left", [("adjust", "-20.5", "79.5"), ("seats", "20.5", "120.5")])
 def test_adjustment_moves_the_balance(here, ada, command, amount, left):
     balance = made(here, ada)
@@ -238,6 +267,8 @@ def test_refused_write_says_why(here, ada):
     ["draw", "--charge", ""], ["draw", "--charge", ",kind=usage"], ["draw", "--charge", "1,kind=tea"],
     ["draw", "--charge", "1,color=red"], ["draw", "--charge", "1,pricing.=eu"], ["draw", "--charge", "1,kind"],
     ["draw", "--charge", "1,pricing.a=1,pricing.a=2"], ["draw", "--charge", "1,at=noon"], ["draw", "--charge", "1,"],
+    ["grant-credit", "--specifier", "color=red"], ["grant-credit", "--field", "x"],
+    ["grant-credit", "--child-access", ""], ["grant-credit", "--rate-type", "x"], ["grant-credit", "--do-not-invoice"],
     ["grant-commit", "--invoice-item", "1"], ["grant-credit", "--tags", "a,,b"], ["grant-credit", "--credit-type", ""],
     ["archive", "--balance"], ["archive", "--request-id", ""],
     ["put-contract", "--request-id", UNKNOWN], ["net", "--request-id", UNKNOWN]], ids=str)
