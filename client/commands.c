@@ -32,7 +32,8 @@ const struct command commands[COMMAND_COUNT] = {
      &view_ledger},
     {"burn-down", BALANCES, "ListBalances",
      "Draws how the balances of a customer went down, a chart for each credit type: the sum of all "
-     "ledger entries, drafts included, at each instant. Debt shows below zero.",
+     "ledger entries, drafts included, at each instant. Debt shows below zero. "
+     "What to look for chooses balances; each is drawn from its first entry to its last.",
      &view_burn_down},
     {"grant-credit", LEDGER, "CreateCredit", "Gives a customer a credit and prints its id.",
      &view_written},

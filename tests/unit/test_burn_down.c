@@ -26,7 +26,7 @@ struct event {
 static void add(struct burn_down *burn_down, const char *name, const char *credit_type,
                 const char *usable, const struct event events[static MAX_ENTRIES])
 {
-    Balances__V1__CreditType unit = BALANCES__V1__CREDIT_TYPE__INIT;
+    Balances__V1__CreditType unit;
     Google__Protobuf__Timestamp times[MAX_ENTRIES];
     Balances__V1__LedgerEntry entries[MAX_ENTRIES];
     Balances__V1__LedgerEntry *ledger[MAX_ENTRIES];
@@ -41,6 +41,7 @@ static void add(struct burn_down *burn_down, const char *name, const char *credi
         entries[count].amount = text_borrow(events[count].amount);
         ledger[count] = &entries[count];
     }
+    balances__v1__credit_type__init(&unit);
     unit.id = text_borrow(credit_type);
     const struct balance_row row = {
         .id = "b",

@@ -21,8 +21,8 @@ static const struct terminal pipe_end = {.width = TABLE_ANY_WIDTH};
 
 static Balances__V1__ListLedgerEntriesRequest of_one_balance(void)
 {
-    Balances__V1__ListLedgerEntriesRequest request =
-        BALANCES__V1__LIST_LEDGER_ENTRIES_REQUEST__INIT;
+    Balances__V1__ListLedgerEntriesRequest request;
+    balances__v1__list_ledger_entries_request__init(&request);
     request.balance_id = balance;
     return request;
 }
@@ -41,9 +41,11 @@ struct page {
 
 static void print_page(struct view *view, FILE *out, struct page *one)
 {
-    Balances__V1__LedgerEntry entry = BALANCES__V1__LEDGER_ENTRY__INIT;
+    Balances__V1__LedgerEntry entry;
     Balances__V1__LedgerEntry *entries[] = {&entry};
-    Balances__V1__ListLedgerEntriesResponse page = BALANCES__V1__LIST_LEDGER_ENTRIES_RESPONSE__INIT;
+    Balances__V1__ListLedgerEntriesResponse page;
+    balances__v1__ledger_entry__init(&entry);
+    balances__v1__list_ledger_entries_response__init(&page);
     entry.amount = one->amount;
     entry.balance_id = balance;
     page.consistency_token = one->token;
