@@ -75,6 +75,7 @@ static const ProtobufCMessageDescriptor *request_type(const struct command *comm
     return method->input;
 }
 
+/* The contract calls a method that only asks List or Get. */
 bool command_writes(const struct command *command)
 {
     return strncmp(command->method, "List", 4) != 0 && strncmp(command->method, "Get", 3) != 0;

@@ -2,7 +2,9 @@
  *
  * Balances of all three kinds share one row shape, filled in by kind. Ledgers that come with
  * balances go to a second table, which waits for the last page, so that neither interrupts the
- * other. Amounts are never cut and never pass through binary floating point. */
+ * other. Amounts are never cut and never pass through binary floating point.
+ *
+ * A view that draws gives the same rows to burn_down.c instead. */
 #include "client/views.h"
 
 #include <assert.h>
