@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -27,7 +26,7 @@
 #include "client/json.h"
 #include "client/memory.h"
 #include "client/options.h"
-#include "client/table.h"
+#include "client/terminal.h"
 #include "client/text.h"
 #include "client/views.h"
 
@@ -36,19 +35,6 @@ enum {
     EXIT_STATUS = 64, /* and the gRPC code on top */
     MAX_TOKEN_BYTES = 8192,
 };
-
-/* $COLUMNS, or the terminal's; a pipe or a file gets everything. */
-static size_t terminal_width(void)
-{
-    const char *columns = getenv("COLUMNS");
-    long said = columns ? strtol(columns, NULL, 10) : 0;
-    if (said > 0)
-        return (size_t)said;
-    struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
-    return TABLE_ANY_WIDTH;
-}
 
 /* The first line of the file. `ret_token` has room for MAX_TOKEN_BYTES. */
 static int read_token(const char *path, char *ret_token)
@@ -113,18 +99,24 @@ static bool is_outcome_unknown(int code)
     return false;
 }
 
+/* What has no request id may be repeated as it is. */
+static void say_how_to_repeat(ProtobufCMessage *request)
+{
+    fputs("balancectl: it may have taken place; the same command is safe to repeat", stderr);
+    if (protobuf_c_message_descriptor_get_field_by_name(request->descriptor, "request_id")) {
+        fputs(" with --request-id ", stderr);
+        text_print(stderr, *field_text(request, "request_id"), SIZE_MAX);
+    }
+    putc('\n', stderr);
+}
+
 static int report(const struct options *options, const struct balances_answer *answer)
 {
     fputs("balancectl: ", stderr);
     explain(stderr, answer);
     putc('\n', stderr);
-    if (command_writes(options->command) && is_outcome_unknown(answer->code)) {
-        fputs("balancectl: it may have taken place; the same command is safe to repeat with "
-              "--request-id ",
-              stderr);
-        text_print(stderr, *field_text(options->request, "request_id"), SIZE_MAX);
-        putc('\n', stderr);
-    }
+    if (command_writes(options->command) && is_outcome_unknown(answer->code))
+        say_how_to_repeat(options->request);
     return EXIT_STATUS + answer->code;
 }
 
@@ -166,6 +158,8 @@ static void finish_table(const struct view *view, const char *next)
 {
     if (view_missing(view))
         fprintf(stderr, "No %s found.\n", view_missing(view));
+    if (view_caveat(view))
+        fprintf(stderr, "%s\n", view_caveat(view));
     if (next)
         print_more(next);
 }
@@ -233,7 +227,8 @@ int main(int argc, char **argv)
     struct options options;
     options_parse(argc, argv, &options);
     struct balances *server = NULL;
-    struct view *view = view_create(options.command->view, terminal_width(), options.with_balance);
+    struct terminal terminal = terminal_look();
+    struct view *view = view_create(options.command->view, options.request, &terminal);
     int status = connect_to(&options, &server);
     for (bool more = status == 0; more;) {
         struct balances_answer answer;

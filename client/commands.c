@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <balances/v1/balances.pb-c.h>
+#include <balances/v1/catalog.pb-c.h>
 #include <balances/v1/ledger.pb-c.h>
 
 #include "client/memory.h"
@@ -13,6 +14,7 @@
 
 #define BALANCES &balances__v1__balance_service__descriptor
 #define LEDGER   &balances__v1__ledger_service__descriptor
+#define CATALOG  &balances__v1__catalog_service__descriptor
 
 const struct command commands[COMMAND_COUNT] = {
     {"list", BALANCES, "ListBalances",
@@ -24,8 +26,15 @@ const struct command commands[COMMAND_COUNT] = {
      &view_commits},
     {"net", BALANCES, "GetNetBalance",
      "Prints the sum of what a customer can still spend in one credit type.", &view_net},
-    {"ledger", BALANCES, "ListLedgerEntries", "Lists what changed a customer's balances.",
+    {"ledger", BALANCES, "ListLedgerEntries",
+     "Lists what changed a customer's balances. With --id and from the beginning, also what the "
+     "entries so far add up to.",
      &view_ledger},
+    {"burn-down", BALANCES, "ListBalances",
+     "Draws how the balances of a customer went down, a chart for each credit type: the sum of all "
+     "ledger entries, drafts included, at each instant. Debt shows below zero. "
+     "What to look for chooses balances; each is drawn from its first entry to its last.",
+     &view_burn_down},
     {"grant-credit", LEDGER, "CreateCredit", "Gives a customer a credit and prints its id.",
      &view_written},
     {"grant-commit", LEDGER, "CreateCommit", "Gives a customer a commit and prints its id.",
@@ -47,6 +56,15 @@ const struct command commands[COMMAND_COUNT] = {
      &view_written},
     {"true-up", LEDGER, "TrueUpCommit",
      "Bills what is left of a postpaid commit, which brings its balance to zero.", &view_written},
+    {"put-customer", CATALOG, "PutCustomer", "Makes a customer, or names it anew.", &view_written},
+    {"put-contract", CATALOG, "PutContract", "Makes a contract, or names it anew.", &view_written},
+    {"archive-contract", CATALOG, "ArchiveContract",
+     "Archives a contract, and its balances with it.", &view_written},
+    {"put-product", CATALOG, "PutProduct",
+     "Makes a product, or gives it another name and other tags: those that are not said are gone.",
+     &view_written},
+    {"put-credit-type", CATALOG, "PutCreditType", "Makes a credit type, or names it anew.",
+     &view_written},
 };
 
 static const ProtobufCMessageDescriptor *request_type(const struct command *command)
@@ -57,9 +75,15 @@ static const ProtobufCMessageDescriptor *request_type(const struct command *comm
     return method->input;
 }
 
+/* The contract calls a method that only asks List or Get. */
 bool command_writes(const struct command *command)
 {
-    return protobuf_c_message_descriptor_get_field_by_name(request_type(command), "request_id");
+    return strncmp(command->method, "List", 4) != 0 && strncmp(command->method, "Get", 3) != 0;
+}
+
+bool command_draws(const struct command *command)
+{
+    return view_draws(command->view);
 }
 
 const struct command *command_find(const char *name)

@@ -17,13 +17,16 @@ struct command {
     const struct view_kind *view;
 };
 
-#define COMMAND_COUNT 16
+#define COMMAND_COUNT 22
 extern const struct command commands[COMMAND_COUNT];
 
 /* NULL if there is none of this name. */
 const struct command *command_find(const char *name);
-/* Whether it changes something: such a request has a request_id. */
+/* Whether it changes something. */
 bool command_writes(const struct command *command);
+/* Whether it needs everything that it can get, all pages with balances and ledgers: then there are
+ * no flags for them. */
+bool command_draws(const struct command *command);
 /* A request of the command's type without any field set; freed by
  * protobuf_c_message_free_unpacked(). */
 ProtobufCMessage *command_request(const struct command *command);

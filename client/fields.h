@@ -21,19 +21,29 @@ MUST_CHECK field_set_fn field_set_false;
 MUST_CHECK field_set_fn field_set_int32;
 /* A number wrapped in google.protobuf.DoubleValue. Never an amount: those are text. */
 MUST_CHECK field_set_fn field_set_double;
+/* Adds one text. */
+MUST_CHECK field_set_fn field_add_text;
 /* Adds texts separated by commas. */
 MUST_CHECK field_set_fn field_add_texts;
 /* One name of an enum, as in field_add_enums(). */
 MUST_CHECK field_set_fn field_set_enum;
 /* Adds a segment "AMOUNT,FROM,BEFORE" to a NewAccessSchedule. */
 MUST_CHECK field_set_fn field_add_access;
-/* Adds an item "AMOUNT,TIME" to a NewInvoiceSchedule. */
+/* Adds an item "AMOUNT,TIME" or "UNIT_PRICExQUANTITY,TIME" to a NewInvoiceSchedule. */
 MUST_CHECK field_set_fn field_add_invoice;
 /* Adds a Charge "AMOUNT,KEY=VALUE,…"; a backslash takes the meaning from the character behind it.
  */
 MUST_CHECK field_set_fn field_add_charge;
-/* The credit type of a NewAccessSchedule. */
-MUST_CHECK field_set_fn field_set_access_credit_type;
+/* Adds a Specifier "KEY=VALUE,…", likewise. */
+MUST_CHECK field_set_fn field_add_specifier;
+/* Adds "KEY=VALUE" to a map, likewise. */
+MUST_CHECK field_set_fn field_add_pair;
+/* The child access of a HierarchyConfiguration: "all", "none", or ids of contracts. */
+MUST_CHECK field_set_fn field_set_child_access;
+/* Sets do_not_invoice of a NewInvoiceSchedule. `text` is not looked at. */
+MUST_CHECK field_set_fn field_set_not_invoiced;
+/* The credit type of a NewAccessSchedule or a NewInvoiceSchedule. */
+MUST_CHECK field_set_fn field_set_schedule_credit_type;
 /* An RFC 3339 instant. */
 MUST_CHECK field_set_fn field_set_instant;
 /* Adds names of a repeated enum, separated by commas, in any case, with or without the enum's

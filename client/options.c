@@ -117,7 +117,7 @@ static const struct request_flag request_flags[] = {
      "The customer; required"},
     {"id", "ID", GROUP_WRITE, field_set_text,
      {"id"},
-     "The balance"},
+     "What it is about: a balance; in the catalog what is made or archived"},
     {"type", "TYPE", GROUP_WRITE, field_set_enum,
      {"type"},
      "prepaid or postpaid"},
@@ -127,12 +127,18 @@ static const struct request_flag request_flags[] = {
     {"access", "AMOUNT,FROM,BEFORE", GROUP_WRITE, field_add_access,
      {"access_schedule"},
      "AMOUNT can be spent from FROM until before BEFORE (RFC 3339); as often as needed"},
-    {"credit-type", "ID", GROUP_WRITE, field_set_access_credit_type,
+    {"credit-type", "ID", GROUP_WRITE, field_set_schedule_credit_type,
      {"access_schedule"},
      "What the amounts are in; USD (cents) by default"},
     {"invoice-item", "AMOUNT,TIME", GROUP_WRITE, field_add_invoice,
      {"invoice_schedule"},
-     "AMOUNT is invoiced at TIME; as often as needed"},
+     "AMOUNT, or PRICExQUANTITY, is invoiced at TIME; as often as needed"},
+    {"invoice-credit-type", "ID", GROUP_WRITE, field_set_schedule_credit_type,
+     {"invoice_schedule"},
+     "What the invoices are in; USD (cents) by default"},
+    {"do-not-invoice", NULL, GROUP_WRITE, field_set_not_invoiced,
+     {"invoice_schedule"},
+     "Make no invoices of its invoice items"},
     {"invoice-contract", "ID", GROUP_WRITE, field_set_text,
      {"invoice_contract_id"},
      "The contract whose invoices charge it"},
@@ -149,8 +155,30 @@ static const struct request_flag request_flags[] = {
      {"applicable_product_ids"},
      "Pays for these products alone"},
     {"tags", "TAG,...", GROUP_WRITE, field_add_texts,
-     {"applicable_product_tags"},
-     "Pays for products with these tags alone"},
+     {"applicable_product_tags", "tags"},
+     "Pays for products with these tags alone; a product's own"},
+    {"contracts", "ID,...", GROUP_WRITE, field_add_texts,
+     {"applicable_contract_ids"},
+     "Pays for charges of these contracts alone"},
+    {"specifier", "KEY=VALUE,...", GROUP_WRITE, field_add_specifier,
+     {"specifiers"},
+     "Pays for what has all of these, or all of another --specifier, instead of --products and "
+     "--tags. KEY is product, tag, pricing.NAME or presentation.NAME"},
+    {"child-access", "all|none|ID,...", GROUP_WRITE, field_set_child_access,
+     {"hierarchy_configuration"},
+     "Which contracts below it may spend it"},
+    {"rate-type", "TYPE", GROUP_WRITE, field_set_enum,
+     {"rate_type"},
+     "commit_rate or list_rate: at which rate charges are taken from it"},
+    {"field", "KEY=VALUE", GROUP_WRITE, field_add_pair,
+     {"custom_fields"},
+     "A custom field; as often as needed"},
+    {"netsuite-sales-order", "ID", GROUP_WRITE, field_set_text,
+     {"netsuite_sales_order_id"},
+     "Its sales order in NetSuite"},
+    {"salesforce-opportunity", "ID", GROUP_WRITE, field_set_text,
+     {"salesforce_opportunity_id"},
+     "Its opportunity in Salesforce"},
     {"rollover-fraction", "NUMBER", GROUP_WRITE, field_set_text,
      {"rollover_fraction"},
      "How much of its original amount may be rolled over at most, from 0 to 1"},
@@ -211,6 +239,18 @@ struct parse {
     bool balance_is_said; /* --balance or --no-balance */
 };
 
+/* Whether the command says by itself what this field is. */
+static bool is_settled(const struct command *command, const char *field)
+{
+    static const char *const settled[] = {"include_ledgers", "include_balance", "limit",
+                                          "next_page"};
+    for (size_t i = 0; command_draws(command) && i < COUNT(settled); i++) {
+        if (strcmp(field, settled[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static const ProtobufCFieldDescriptor *flag_field(const struct request_flag *flag,
                                                   const struct command *command,
                                                   const ProtobufCMessageDescriptor *request)
@@ -220,7 +260,7 @@ static const ProtobufCFieldDescriptor *flag_field(const struct request_flag *fla
         return NULL;
     for (size_t i = 0; !field && i < COUNT(flag->fields) && flag->fields[i]; i++)
         field = protobuf_c_message_descriptor_get_field_by_name(request, flag->fields[i]);
-    return field;
+    return field && is_settled(command, field->name) ? NULL : field;
 }
 
 /* "250ms", "5s", "5", "2m". */
@@ -300,10 +340,19 @@ static void set_request_flag(struct parse *parse, const struct request_flag *fla
     if (flag->set(request, field, arg, &allowed) != ERR_OK)
         argp_error(state, "--%s: \"%s\" is not allowed there; it takes %s", flag->name, arg,
                    allowed);
-    if (strcmp(field->name, "include_balance") == 0) {
+    if (strcmp(field->name, "include_balance") == 0)
         parse->balance_is_said = true;
-        parse->options->with_balance = flag->set == field_set_true;
-    }
+}
+
+/* Sets a field to true where the request has it. */
+static void ask_for(ProtobufCMessage *request, const char *name)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(request->descriptor, name);
+    if (!field)
+        return;
+    enum err err = field_set_true(request, field, NULL, NULL);
+    assert(err == ERR_OK);
 }
 
 static void finish_request(struct parse *parse, struct argp_state *state)
@@ -313,18 +362,18 @@ static void finish_request(struct parse *parse, struct argp_state *state)
     if (protobuf_c_message_descriptor_get_field_by_name(type, "customer_id") &&
         !**field_text(options->request, "customer_id"))
         argp_error(state, "--customer is required: the id of the customer");
-    if (command_writes(options->command) && !**field_text(options->request, "request_id")) {
+    if (protobuf_c_message_descriptor_get_field_by_name(type, "request_id") &&
+        !**field_text(options->request, "request_id")) {
         const struct id fresh = id_random();
         field_replace_text(options->request, "request_id", id_format(&fresh).text);
     }
 
-    const ProtobufCFieldDescriptor *balance =
-        protobuf_c_message_descriptor_get_field_by_name(type, "include_balance");
-    if (balance && !parse->balance_is_said && options->output == OUTPUT_TABLE) {
-        enum err err = field_set_true(options->request, balance, NULL, NULL);
-        assert(err == ERR_OK);
-        options->with_balance = true;
-    }
+    bool by_default = !parse->balance_is_said && options->output == OUTPUT_TABLE;
+    if (by_default || command_draws(options->command))
+        ask_for(options->request, "include_balance");
+    if (command_draws(options->command))
+        ask_for(options->request, "include_ledgers");
+    options->all_pages = options->all_pages || command_draws(options->command);
 }
 
 static error_t parse_command_option(int key, char *arg, struct argp_state *state)
@@ -363,7 +412,8 @@ static void list_flags(const struct command *command, const ProtobufCMessageDesc
         ret[count++] = (struct argp_option){.doc = "What to look for:", .group = GROUP_SELECTION};
         ret[count++] = (struct argp_option){.doc = "What to show:", .group = GROUP_CONTENT};
     }
-    if (protobuf_c_message_descriptor_get_field_by_name(request, "next_page")) {
+    if (protobuf_c_message_descriptor_get_field_by_name(request, "next_page") &&
+        !is_settled(command, "next_page")) {
         ret[count++] = (struct argp_option){.doc = "Pages:", .group = GROUP_PAGE};
         ret[count++] = (struct argp_option){
             .name = "all",
@@ -449,7 +499,8 @@ void options_parse(int argc, char **argv, struct options *ret)
                "  credits  credits alone\n"
                "  commits  commits alone\n"
                "  net      what can be spent in one credit type\n"
-               "  ledger   what changed the balances\n\n"
+               "  ledger   what changed the balances\n"
+               "  burn-down  a chart of how the balances went down\n\n"
                "  grant-credit, grant-commit  give a customer a balance\n"
                "  adjust   add an amount to a balance, or take one away\n"
                "  end      move the end of a balance\n"
@@ -458,7 +509,10 @@ void options_parse(int argc, char **argv, struct options *ret)
                "  draw     cover charges of a draft invoice from the balances\n"
                "  finalize, void  settle an invoice, or give back what it took\n"
                "  rollover  carry what is left of a balance to a new contract\n"
-               "  true-up  bill what is left of a postpaid commit\v"
+               "  true-up  bill what is left of a postpaid commit\n\n"
+               "  put-customer, put-contract, put-product, put-credit-type  make what balances "
+               "refer to, or change it\n"
+               "  archive-contract  archive a contract and its balances\v"
                "A table leaves out or cuts (...) what a narrow terminal has no room for, never an "
                "amount. Piped into another program it is complete; $COLUMNS overrides.\n\n"
                "Exit status: 0 if the answer is printed, or if nobody reads it to its end; 2 for a "

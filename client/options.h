@@ -26,7 +26,6 @@ struct options {
     int64_t timeout_ms;
     enum output output;
     bool all_pages;
-    bool with_balance; /* asked for, or the default of a table */
 };
 
 /* The arguments must be main()'s: some are rewritten. Ends the program with status 2 and a line

@@ -3,6 +3,7 @@
 #include "client/rfc3339.h"
 
 #include <assert.h>
+#include <string.h>
 #include <time.h>
 
 static const int64_t FIRST_SECOND = -62135596800; /* 0001-01-01T00:00:00Z */
@@ -145,5 +146,13 @@ struct rfc3339_text rfc3339_format(int64_t seconds, int32_t nanos)
         put_number(&at, '.', nanos / 1000000, 3);
     *at++ = 'Z';
     *at = 0;
+    return ret;
+}
+
+struct rfc3339_text rfc3339_format_brief(int64_t seconds, int32_t nanos)
+{
+    struct rfc3339_text ret = rfc3339_format(seconds, nanos);
+    if (nanos == 0 && seconds % 86400 == 0)
+        *strchr(ret.text, 'T') = 0;
     return ret;
 }

@@ -19,3 +19,5 @@ MUST_CHECK enum err rfc3339_parse(const char *text, int64_t *ret_seconds, int32_
 bool rfc3339_in_range(int64_t seconds, int32_t nanos);
 /* In UTC, with 0, 3, 6 or 9 digits of the second. What is formatted must be in range. */
 struct rfc3339_text rfc3339_format(int64_t seconds, int32_t nanos);
+/* The date alone at midnight of UTC, where schedules begin and end; otherwise the same. */
+struct rfc3339_text rfc3339_format_brief(int64_t seconds, int32_t nanos);

@@ -2,7 +2,9 @@
  *
  * Balances of all three kinds share one row shape, filled in by kind. Ledgers that come with
  * balances go to a second table, which waits for the last page, so that neither interrupts the
- * other. Amounts are never cut and never pass through binary floating point. */
+ * other. Amounts are never cut and never pass through binary floating point.
+ *
+ * A view that draws gives the same rows to burn_down.c instead. */
 #include "client/views.h"
 
 #include <assert.h>
@@ -13,6 +15,8 @@
 #include <balances/v1/balances.pb-c.h>
 #include <balances/v1/ledger.pb-c.h>
 
+#include "client/balance_row.h"
+#include "client/burn_down.h"
 #include "client/memory.h"
 #include "client/rfc3339.h"
 #include "client/table.h"
@@ -22,20 +26,31 @@
 
 struct view_kind {
     const struct table_column *columns;
-    size_t column_count;
-    const char *rows; /* what a row is, in the plural */
+    size_t column_count; /* 0 where a chart is drawn instead */
+    const char *rows;    /* what a row is, in the plural; NULL where none is no surprise */
     void (*add)(struct view *view, const ProtobufCMessage *answer);
+};
+
+/* What the entries of one balance add up to, from the first of its ledger on. */
+struct running_sum {
+    struct amount_sum total;
+    bool is_lost; /* from here on nobody knows it */
 };
 
 struct view {
     const struct view_kind *kind;
-    struct table *table;
+    struct terminal terminal;
+    struct table *table;   /* NULL where there is a chart */
     struct table *ledgers; /* those inside balances */
-    bool with_balance;
+    bool with_sums;        /* of a ledger that comes page by page */
+    struct running_sum sum;
+    struct burn_down *burn_down; /* NULL where there is a table */
+    char *token; /* of the state of the ledger that the pages so far show; NULL before the first */
 };
 
 enum {
     COLUMN_BALANCE = 4, /* of balance_columns */
+    COLUMN_SUM = 2,     /* of ledger_columns */
 };
 
 static const struct table_column balance_columns[] = {
@@ -58,6 +73,7 @@ static const struct table_column net_columns[] = {
 static const struct table_column ledger_columns[] = {
     {.title = "TIME"},
     {.title = "AMOUNT", .side = TABLE_RIGHT},
+    {.title = "SUM", .side = TABLE_RIGHT},
     {.title = "STATE"},
     {.title = "TYPE", .fit = TABLE_CUT, .rank = 6, .least = 24},
     {.title = "BALANCE ID", .fit = TABLE_CUT, .rank = 5, .least = 9},
@@ -82,14 +98,45 @@ static const struct table_column written_columns[] = {
     {.title = "CONSISTENCY TOKEN"},
 };
 
-struct view *view_create(const struct view_kind *kind, size_t width, bool with_balance)
+bool view_draws(const struct view_kind *kind)
+{
+    return kind->column_count == 0;
+}
+
+static bool asks_for_balances(const ProtobufCMessage *request)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(request->descriptor, "include_balance");
+    return field && *(const protobuf_c_boolean *)((const char *)request + field->offset);
+}
+
+/* Only the whole ledger of one balance, from its beginning, adds up to what was left at each
+ * moment. Where it ends does not matter. */
+static bool asks_for_sums(const ProtobufCMessage *request)
+{
+    const Balances__V1__ListLedgerEntriesRequest *ledger =
+        (const Balances__V1__ListLedgerEntriesRequest *)request;
+    return *ledger->balance_id && ledger->n_types == 0 && !ledger->starting_at &&
+           !ledger->descending && !*ledger->next_page;
+}
+
+struct view *view_create(const struct view_kind *kind, const ProtobufCMessage *request,
+                         const struct terminal *terminal)
 {
     struct view *view = memory_get(sizeof *view);
     view->kind = kind;
-    view->table = table_create(kind->columns, kind->column_count, width);
-    view->ledgers = table_create(ledger_columns, COUNT(ledger_columns), width);
-    if (kind->columns == balance_columns && !with_balance)
+    view->terminal = *terminal;
+    if (view_draws(kind)) {
+        view->burn_down = burn_down_create();
+        return view;
+    }
+    view->table = table_create(kind->columns, kind->column_count, terminal->width);
+    view->ledgers = table_create(ledger_columns, COUNT(ledger_columns), terminal->width);
+    if (kind->columns == balance_columns && !asks_for_balances(request))
         table_hide(view->table, COLUMN_BALANCE);
+    view->with_sums = kind->columns == ledger_columns && asks_for_sums(request);
+    if (kind->columns == ledger_columns && !view->with_sums)
+        table_hide(view->table, COLUMN_SUM);
     return view;
 }
 
@@ -99,19 +146,23 @@ void view_free(struct view *view)
         return;
     table_free(view->table);
     table_free(view->ledgers);
+    burn_down_free(view->burn_down);
+    free(view->token);
     free(view);
 }
 
 void view_page(struct view *view, const ProtobufCMessage *answer, FILE *out)
 {
     view->kind->add(view, answer);
-    if (table_rows(view->table) > 0)
+    if (view->table && table_rows(view->table) > 0)
         table_print(view->table, out);
 }
 
 void view_end(struct view *view, FILE *out)
 {
-    if (table_rows(view->ledgers) == 0)
+    if (view->burn_down)
+        burn_down_print(view->burn_down, out, &view->terminal);
+    if (!view->ledgers || table_rows(view->ledgers) == 0)
         return;
     putc('\n', out);
     table_print(view->ledgers, out);
@@ -119,23 +170,39 @@ void view_end(struct view *view, FILE *out)
 
 const char *view_missing(const struct view *view)
 {
-    return table_rows(view->table) == 0 ? view->kind->rows : NULL;
+    size_t found = view->table ? table_rows(view->table) : burn_down_balances(view->burn_down);
+    return found == 0 ? view->kind->rows : NULL;
 }
 
-/* Midnight of UTC, where schedules begin and end, needs no clock. */
+const char *view_caveat(const struct view *view)
+{
+    return view->with_sums && view->sum.is_lost
+               ? "The ledger changed while it was listed: ask again for sums to its end."
+               : NULL;
+}
+
 static void add_instant(struct table *table, const Google__Protobuf__Timestamp *at)
 {
     if (!at || !rfc3339_in_range(at->seconds, at->nanos)) {
         table_add(table, "");
         return;
     }
-    struct rfc3339_text text = rfc3339_format(at->seconds, at->nanos);
-    if (at->nanos == 0 && at->seconds % 86400 == 0)
-        *strchr(text.text, 'T') = 0;
-    table_add(table, text.text);
+    table_add(table, rfc3339_format_brief(at->seconds, at->nanos).text);
 }
 
-static void add_ledger_entry(struct table *table, const Balances__V1__LedgerEntry *entry)
+/* The sum with this entry, "?" where there is none. */
+static struct amount_text next_sum(struct running_sum *sum, const Balances__V1__LedgerEntry *entry)
+{
+    amount value = 0;
+    sum->is_lost = sum->is_lost || amount_parse(bytes_text(entry->amount), &value) != ERR_OK;
+    amount_sum_add(&sum->total, value);
+    if (sum->is_lost || amount_sum_value(&sum->total, &value) != ERR_OK)
+        return (struct amount_text){"?"};
+    return amount_format(value);
+}
+
+static void add_ledger_entry(struct table *table, const Balances__V1__LedgerEntry *entry,
+                             const char *sum)
 {
     static const char prefix[] = "LEDGER_ENTRY_TYPE_";
     const ProtobufCEnumValue *type = protobuf_c_enum_descriptor_get_value(
@@ -146,6 +213,7 @@ static void add_ledger_entry(struct table *table, const Balances__V1__LedgerEntr
 
     add_instant(table, entry->timestamp);
     table_add(table, entry->amount);
+    table_add(table, sum);
     table_add(table, entry->draft ? "draft" : "final");
     table_add(table, type_name);
     table_add(table, entry->balance_id);
@@ -155,36 +223,25 @@ static void add_ledger_entry(struct table *table, const Balances__V1__LedgerEntr
     table_add(table, entry->id);
 }
 
-/* What the three kinds of balance have in common. */
-struct balance_row {
-    const char *id;
-    const char *type;
-    const char *name;
-    const char *amount;
-    const char *balance;
-    const Balances__V1__CreditType *credit_type;
-    const Google__Protobuf__Timestamp *starts;
-    const Google__Protobuf__Timestamp *ends;
-    const char *scope;
-    Balances__V1__LedgerEntry *const *ledger;
-    size_t ledger_count;
-};
-
 static void add_balance(struct view *view, const struct balance_row *row)
 {
-    const Balances__V1__CreditType *credit_type = row->credit_type;
     struct table *table = view->table;
+    if (view->burn_down) {
+        burn_down_add(view->burn_down, row);
+        return;
+    }
     table_add(table, row->id);
     table_add(table, row->type);
     table_add(table, row->name);
     table_add(table, row->amount);
     table_add(table, row->balance);
-    table_add(table, !credit_type ? "" : *credit_type->name ? credit_type->name : credit_type->id);
+    table_add(table, balance_row_credit_type(row));
     add_instant(table, row->starts);
     add_instant(table, row->ends);
     table_add(table, row->scope);
+    struct running_sum sum = {0};
     for (size_t i = 0; i < row->ledger_count; i++)
-        add_ledger_entry(view->ledgers, row->ledger[i]);
+        add_ledger_entry(view->ledgers, row->ledger[i], next_sum(&sum, row->ledger[i]).text);
 }
 
 static bool is_before(const Google__Protobuf__Timestamp *a, const Google__Protobuf__Timestamp *b)
@@ -326,12 +383,21 @@ static void add_net(struct view *view, const ProtobufCMessage *message)
     table_add(view->table, answer->credit_type_id);
 }
 
+/* Each page shows the newest state, which its token names, and two states make no sum. */
+static void expect_same_state(struct view *view, const char *token)
+{
+    if (!view->token)
+        view->token = memory_text(token);
+    view->sum.is_lost = view->sum.is_lost || strcmp(view->token, token) != 0;
+}
+
 static void add_ledger(struct view *view, const ProtobufCMessage *message)
 {
     const Balances__V1__ListLedgerEntriesResponse *answer =
         (const Balances__V1__ListLedgerEntriesResponse *)message;
+    expect_same_state(view, answer->consistency_token);
     for (size_t i = 0; i < answer->n_data; i++)
-        add_ledger_entry(view->table, answer->data[i]);
+        add_ledger_entry(view->table, answer->data[i], next_sum(&view->sum, answer->data[i]).text);
 }
 
 /* `charge` counts from 1, as people do. */
@@ -368,9 +434,12 @@ static void add_draw(struct view *view, const ProtobufCMessage *message)
     }
 }
 
-/* A column is there if the answer's type has its field. */
+/* A column is there if the answer's type has its field; some answers say nothing but that it is
+ * done. */
 static void add_written(struct view *view, const ProtobufCMessage *answer)
 {
+    if (answer->descriptor->n_fields == 0)
+        return;
     static const char *const written_fields[COUNT(written_columns)][2] = {
         {"id", "entry_id"}, {"amount"}, {"consistency_token"}};
     for (size_t i = 0; i < COUNT(written_columns); i++) {
@@ -390,9 +459,9 @@ const struct view_kind view_credits = {balance_columns, COUNT(balance_columns), 
                                        add_credits};
 const struct view_kind view_commits = {balance_columns, COUNT(balance_columns), "commits",
                                        add_commits};
+const struct view_kind view_burn_down = {.rows = "balances", .add = add_balances};
 const struct view_kind view_net = {net_columns, COUNT(net_columns), "net balance", add_net};
 const struct view_kind view_ledger = {ledger_columns, COUNT(ledger_columns), "ledger entries",
                                       add_ledger};
 const struct view_kind view_draw = {draw_columns, COUNT(draw_columns), "allocations", add_draw};
-const struct view_kind view_written = {written_columns, COUNT(written_columns), "answer",
-                                       add_written};
+const struct view_kind view_written = {written_columns, COUNT(written_columns), NULL, add_written};

@@ -64,7 +64,7 @@ def rows(done):
         found.append({})
         for title, start in titles:
             # An amount ends where its title does, anything else begins where its title does.
-            if title in ("AMOUNT", "BALANCE"):
+            if title in ("AMOUNT", "BALANCE", "SUM"):
                 match = re.search(r"\S+$", line[:start + len(title)])
             else:
                 match = re.match(r"\S+( \S+)*", line[start:])
@@ -116,7 +116,8 @@ def test_ledgers_follow_the_list(here):
     done = run(here, "credits", "--customer", here.ada.id, "--ledgers")
     balances, ledger = done.stdout.split("\n\n")
     assert len(balances.splitlines()) == 3
-    assert [line.split()[1] for line in ledger.splitlines()[1:]] == ["100", "-20.5", "-1.25", "40"]
+    assert [line.split()[1:3] for line in ledger.splitlines()[1:]] == [
+        ["100", "100"], ["-20.5", "79.5"], ["-1.25", "78.25"], ["40", "40"]]
 
 
 def test_net_as_a_table(here):
@@ -150,11 +151,27 @@ def test_ledger_as_a_table(here):
     assert [r["AMOUNT"] for r in some] == ["100", "-20.5"]
 
 
+def test_ledger_of_one_balance_is_summed(here):
+    def sums(*flags):
+        done = run(here, "ledger", "--customer", here.ada.id, *flags)
+        return [row.get("SUM") for row in rows(done)]
+
+    one = ["--id", here.credit.id]
+    assert sums(*one) == ["100", "79.5", "78.25"]
+    paged = run(here, "ledger", "--customer", here.ada.id, *one, "--limit", "1", "--all").stdout
+    assert [line.split()[2] for line in paged.splitlines()] == ["SUM", "100", "79.5", "78.25"]
+    assert sums(*one, "--limit", "2") == ["100", "79.5"]
+    token = re.search(r"--page (\S+)", run(here, "ledger", "--customer", here.ada.id, *one, "--limit", "2").stderr)
+    for part in ([], [*one, "--descending"], [*one, "--types", "CREDIT_MANUAL"],
+                 [*one, "--starting-at", "2024-01-01T00:00:00Z"], [*one, "--limit", "2", "--page", token.group(1)]):
+        assert set(sums(*part)) == {None}, part
+
+
 def test_no_rows_are_said_so(here):
     empty = here.customer()
     here.flush()
     for command, what in (("list", "balances"), ("credits", "credits"), ("commits", "commits"),
-                          ("ledger", "ledger entries")):
+                          ("ledger", "ledger entries"), ("burn-down", "balances")):
         done = run(here, command, "--customer", empty.id)
         assert done.stdout == "" and done.stderr == f"No {what} found.\n"
 
@@ -164,6 +181,66 @@ def test_narrow_table_cuts_no_amount(here):
     assert all(len(line) <= 100 for line in done.stdout.splitlines())
     for amount in ("3000.000000000001", "2000.000000000001", "78.25"):
         assert amount in done.stdout
+
+
+# Charts ----------------------------------------------------------------------------------------------
+
+
+def charts(done):
+    """Title, period, bars and figures of each chart."""
+    return [(title, period, bars, figures) for title, period, *bars, _, figures in
+            (chart.splitlines() for chart in done.stdout.rstrip("\n").split("\n\n"))]
+
+
+def test_burn_down_draws_each_credit_type(here):
+    shown = charts(run(here, "burn-down", "--customer", here.ada.id, "--contract"))
+    assert [title for title, *_ in shown] == ["4 balances, USD (cents)", f"{here.euro_credit.id}, EUR"]
+    assert shown[0][3].endswith("usable now 2082.250000000001") and shown[1][3].endswith("usable now 40")
+
+
+def test_burn_down_of_one_balance_shows_its_sums(here):
+    [(title, period, bars, figures)] = charts(run(here, "burn-down", "--customer", here.ada.id, "--id", here.credit.id,
+                                                  COLUMNS="60", LC_ALL="C"))
+    assert title.startswith("Größe") and "\x1b" not in title and title.endswith(", USD (cents)")
+    first, last = (run(here, "ledger", "--customer", here.ada.id, "--id", here.credit.id).stdout.splitlines()[i].split()
+                   for i in (1, -1))
+    assert period == f"{first[0]} to {last[0]}"
+    assert figures == "highest 100, lowest 78.25, last 78.25; usable now 78.25"
+    assert re.fullmatch(r"100 \|#+", bars[0])
+    assert bars[-2:] == [" 10 |" + "#" * 55, "  0 +" + "-" * 55]
+
+
+@pytest.mark.parametrize("locale, shows", [
+    ({"LANG": "C.UTF-8"}, "┤█"), ({"LANG": "de_DE.utf8"}, "┤█"), ({"LANG": "C.UTF-8", "LC_ALL": "C"}, "|#"),
+    ({"LC_CTYPE": "en_US.UTF-8", "LANG": "C"}, "┤█"), ({}, "|#")], ids=str)
+def test_burn_down_has_blocks_where_the_locale_has(here, locale, shows):
+    unset = dict.fromkeys(("LC_ALL", "LC_CTYPE", "LANG"), "")
+    done = run(here, "burn-down", "--customer", here.ada.id, "--id", here.euro_credit.id, **unset | locale)
+    assert shows in done.stdout
+
+
+def test_burn_down_takes_every_page(here):
+    cyd = here.customer()
+    for _ in range(30):
+        cyd.balance(CREDIT).segment("1", here.day(-1), here.day(1))
+    here.flush()
+    [(title, period, bars, figures)] = charts(run(here, "burn-down", "--customer", cyd.id))
+    assert title == "30 balances, USD (cents)" and " to " not in period
+    assert figures == "highest 30, lowest 30, last 30; usable now 30" and {len(bar) for bar in bars} == {5}
+    pages = run(here, "burn-down", "--customer", cyd.id, "-o", "json").stdout
+    assert pages.count('"ledger"') == pages.count('"balance"') == 30
+
+
+def test_burn_down_of_thousands_of_entries(here):
+    cyd = here.customer()
+    segment = cyd.balance(CREDIT, name="Long").segment("5000", here.day(-30), here.day(30))
+    for i in range(5000):
+        segment.entry("CREDIT_MANUAL", "-1", here.day(-30) + i * 10**6)
+    here.flush()
+    [(title, _, bars, figures)] = charts(run(here, "burn-down", "--customer", cyd.id))
+    assert title == "Long, USD (cents)" and figures == "highest 4999, lowest 0, last 0; usable now 0"
+    lengths = [len(bar) for bar in bars[:-1]]
+    assert lengths == sorted(lengths) and lengths[0] < 20 and 70 < lengths[-1] <= 80
 
 
 # JSON ------------------------------------------------------------------------------------------------
@@ -258,7 +335,9 @@ def test_failed_call_exits_with_its_code(here, command):
     ["list", "--customer", UNKNOWN, "--limit", "2147483648"],
     ["list", "--customer", UNKNOWN, "--covering-date", "2024-02-30T00:00:00Z"],
     ["list", "--customer", UNKNOWN, "-o", "yaml"], ["list", "--customer", UNKNOWN, "--timeout", "soon"],
-    ["list", "--customer", UNKNOWN, "--consistency", "token:"]], ids=str)
+    ["list", "--customer", UNKNOWN, "--consistency", "token:"], ["burn-down", "--customer", UNKNOWN, "--limit", "1"],
+    ["burn-down", "--customer", UNKNOWN, "--page", "x"], ["burn-down", "--customer", UNKNOWN, "--all"],
+    ["burn-down", "--customer", UNKNOWN, "--no-balance"], ["burn-down", "--customer", UNKNOWN, "--ledgers"]], ids=str)
 def test_wrong_command_line_exits_with_two(here, arguments):
     done = run(here, *arguments, check=False)
     assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("balancectl")

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import types
 import uuid
 
 import pytest
@@ -12,6 +13,7 @@ from test_balancectl import UNKNOWN, run
 from world import new_id, stamp
 from writes import access as access_of, item, made, postpaid, segments, shown
 
+PUTS = ["put-customer", "put-contract", "archive-contract", "put-product", "put-credit-type"]
 WRITES = ["grant-credit", "grant-commit", "adjust", "end", "archive", "seats", "draw", "finalize", "void",
           "rollover", "true-up"]
 
@@ -68,6 +70,35 @@ def test_granted_commits_are_as_said(here, ada):
                  f"100,{instant(here.day(31))}", "--invoice-contract", contract)
     postpaid = shown(here, ada, written(done)["ID"])
     assert (postpaid.type, postpaid.invoice_schedule.schedule_items[0].amount) == (2, "100")
+
+
+def test_every_field_of_a_commit_can_be_said(here, ada):
+    contract, other = ada.contract(), ada.contract()
+    here.flush()
+    done = grant(here, ada, "grant-commit", "--type", "prepaid", "--name", "N", "--description", "D", "--contract",
+                 contract, "--rate-type", "commit_rate", "--contracts", f"{contract},{other}", "--specifier",
+                 f"product={here.product},tag=a,pricing.region=eu,presentation.team=x", "--specifier", "tag=b",
+                 "--child-access", other, "--field", "campaign=signup", "--field", "k=", "--rollover-fraction", "0.5",
+                 "--netsuite-sales-order", "SO-1", "--salesforce-opportunity", "OP-1", "--uniqueness-key", "u",
+                 "--invoice-item", f"9.5x12,{instant(here.day(1))}", "--invoice-credit-type", here.euro,
+                 "--do-not-invoice", "--invoice-contract", other, "--credit-type", here.euro)
+    commit = shown(here, ada, written(done)["ID"])
+    told = commit.invoice_schedule
+    assert [(i.unit_price, i.quantity) for i in told.schedule_items] == [("9.5", "12")]
+    assert told.do_not_invoice and told.credit_type.id == commit.access_schedule.credit_type.id == here.euro
+    assert commit.rate_type == 1 and list(commit.applicable_contract_ids) == [contract, other]
+    first, second = commit.specifiers
+    assert (first.product_id, list(first.product_tags)) == (here.product, ["a"])
+    assert dict(first.pricing_group_values) == {"region": "eu"}
+    assert dict(first.presentation_group_values) == {"team": "x"}
+    assert list(second.product_tags) == ["b"]
+    access = commit.hierarchy_configuration.child_access
+    assert (access.type, list(access.contract_ids)) == (3, [other])
+    assert dict(commit.custom_fields) == {"campaign": "signup", "k": ""}
+    assert (commit.netsuite_sales_order_id, commit.salesforce_opportunity_id) == ("SO-1", "OP-1")
+    unset = {field.name for field in commit.DESCRIPTOR.fields} - {field.name for field, _ in commit.ListFields()}
+    assert unset == {"applicable_product_ids", "applicable_product_tags", "archived_at", "recurring_commit_id",
+                     "rolled_over_from"}
 
 
 @pytest.mark.parametrize("command, amount, left", [("adjust", "-20.5", "79.5"), ("seats", "20.5", "120.5")])
@@ -164,6 +195,38 @@ def test_true_up_bills_what_is_left(here, ada):
     assert done["AMOUNT"] == "100" and shown(here, ada, balance.id).balance == "0"
 
 
+def test_catalog_is_made_and_changed(here):
+    customer, contract, product, gems = (new_id() for _ in range(4))
+    for name in ("Grace", "Hopper"):
+        assert list(written(run(here, "put-customer", "--id", customer, "--name", name))) == ["TOKEN"]
+        assert list(written(run(here, "put-contract", "--customer", customer, "--id", contract, "--name",
+                                name))) == ["TOKEN"]
+        for done in (run(here, "put-product", "--id", product, "--name", name, "--tags", f"all,{name}"),
+                     run(here, "put-credit-type", "--id", gems, "--name", name)):
+            assert (done.stdout, done.stderr) == ("", "")
+    assert here.run("SELECT tags FROM balances.product WHERE id = %s", product) == [(["all", "Hopper"],)]
+    done = grant(here, types.SimpleNamespace(id=customer), "grant-credit", "--contract", contract, "--product", product,
+                 "--credit-type", gems)
+    flags = ["--customer", customer, "--id", written(done)["ID"], "--contract", "--archived"]
+    credit = json.loads(run(here, "credits", *flags, "-o", "json").stdout)["data"][0]
+    assert (credit["product"]["name"], credit["accessSchedule"]["creditType"]["name"]) == ("Hopper", "Hopper")
+    assert credit["contract"]["id"] == contract and "archivedAt" not in credit
+    assert list(written(run(here, "archive-contract", "--customer", customer, "--id", contract))) == ["TOKEN"]
+    assert run(here, "credits", "--customer", customer, "--contract").stdout == ""
+    assert run(here, "put-product", "--id", product, "--name", "x", "-o", "json").stdout == "{}\n"
+
+
+def test_catalog_refuses_and_may_be_repeated(here):
+    for command in PUTS:
+        flags = [] if command in ("put-customer", "put-product", "put-credit-type") else ["--customer", UNKNOWN]
+        done = run(here, command, *flags, "--id", "x", check=False)
+        assert done.returncode == 64 + 3 and "id must be a UUID" in done.stderr
+        nobody = f"127.0.0.1:{harness.free_port()}"
+        done = run(here, command, *flags, "--id", UNKNOWN, address=nobody, check=False)
+        assert done.stderr.splitlines()[1].endswith("; the same command is safe to repeat")
+        assert "--request-id" not in run(here, command, "--help").stdout
+
+
 def test_repeated_with_its_request_id_it_happens_once(here, ada):
     request = str(uuid.uuid4())
     first = grant(here, ada, "grant-credit", "--request-id", request)
@@ -204,8 +267,11 @@ def test_refused_write_says_why(here, ada):
     ["draw", "--charge", ""], ["draw", "--charge", ",kind=usage"], ["draw", "--charge", "1,kind=tea"],
     ["draw", "--charge", "1,color=red"], ["draw", "--charge", "1,pricing.=eu"], ["draw", "--charge", "1,kind"],
     ["draw", "--charge", "1,pricing.a=1,pricing.a=2"], ["draw", "--charge", "1,at=noon"], ["draw", "--charge", "1,"],
+    ["grant-credit", "--specifier", "color=red"], ["grant-credit", "--field", "x"],
+    ["grant-credit", "--child-access", ""], ["grant-credit", "--rate-type", "x"], ["grant-credit", "--do-not-invoice"],
     ["grant-commit", "--invoice-item", "1"], ["grant-credit", "--tags", "a,,b"], ["grant-credit", "--credit-type", ""],
-    ["archive", "--balance"], ["archive", "--request-id", ""], ["net", "--request-id", UNKNOWN]], ids=str)
+    ["archive", "--balance"], ["archive", "--request-id", ""],
+    ["put-contract", "--request-id", UNKNOWN], ["net", "--request-id", UNKNOWN]], ids=str)
 def test_wrong_command_line_writes_nothing(here, flags):
     command, *rest = flags
     done = run(here, command, "--customer", UNKNOWN, *rest, check=False)

@@ -55,7 +55,8 @@ def reader(server, database, redis, grpcurl, tmp_path):
     for name, target in {"grpcurl": harness.tool("grpcurl"), "balancectl": harness.BUILD / "client/balancectl",
                          "balanced": harness.BUILD / "server/balanced"}.items():
         (shim / name).symlink_to(target)
-    environment = dict(harness.clean_environment(), BALANCECTL_ADDRESS=running.address, DATABASE=database,
+    environment = dict(harness.clean_environment(LC_ALL="C.UTF-8", COLUMNS=None),
+                       BALANCECTL_ADDRESS=running.address, DATABASE=database,
                        PATH=f"{shim}:{os.environ['PATH']}")
 
     def run(command):

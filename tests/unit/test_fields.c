@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <balances/v1/balances.pb-c.h>
+#include <balances/v1/ledger.pb-c.h>
 
 #include "client/fields.h"
 #include "client/rfc3339.h"
@@ -240,6 +241,100 @@ static void filter_that_makes_no_sense_is_refused_whole(void **state)
     protobuf_c_message_free_unpacked(&request->base, NULL);
 }
 
+static Balances__V1__CreateCommitRequest *commit_request(void)
+{
+    Balances__V1__CreateCommitRequest *request = malloc(sizeof *request);
+    assert_non_null(request);
+    balances__v1__create_commit_request__init(request);
+    return request;
+}
+
+static void specifier_is_read_key_by_key(void **state)
+{
+    (void)state;
+    Balances__V1__CreateCommitRequest *request = commit_request();
+    assert_int_equal(set(request, "specifiers", field_add_specifier,
+                         "product=p,tag=a\\,b,tag=c,pricing.region=eu=1,presentation.x.y=z"),
+                     ERR_OK);
+    assert_int_equal(set(request, "specifiers", field_add_specifier, "tag=d"), ERR_OK);
+    static const char *const wrong[] = {
+        "",       "tag",      "tag=",        "color=red",
+        "tag=a,", "product=", "pricing.=eu", "pricing.a=1,pricing.a=2"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(set(request, "specifiers", field_add_specifier, wrong[i]), ERR_INVALID);
+    assert_int_equal(request->n_specifiers, 2);
+    const Balances__V1__Specifier *first = request->specifiers[0];
+    assert_string_equal(first->product_id, "p");
+    assert_int_equal(first->n_product_tags, 2);
+    assert_string_equal(first->product_tags[0], "a,b");
+    assert_string_equal(first->product_tags[1], "c");
+    assert_string_equal(first->pricing_group_values[0]->key, "region");
+    assert_string_equal(first->pricing_group_values[0]->value, "eu=1");
+    assert_string_equal(first->presentation_group_values[0]->key, "x.y");
+    balances__v1__create_commit_request__free_unpacked(request, NULL);
+}
+
+static void custom_field_is_a_key_and_a_value(void **state)
+{
+    (void)state;
+    Balances__V1__CreateCommitRequest *request = commit_request();
+    assert_int_equal(set(request, "custom_fields", field_add_pair, "a\\=b=c=d"), ERR_OK);
+    assert_int_equal(set(request, "custom_fields", field_add_pair, "empty="), ERR_OK);
+    assert_int_equal(set(request, "custom_fields", field_add_pair, "empty=again"), ERR_INVALID);
+    assert_int_equal(set(request, "custom_fields", field_add_pair, "=value"), ERR_INVALID);
+    assert_int_equal(set(request, "custom_fields", field_add_pair, "key"), ERR_INVALID);
+    assert_int_equal(request->n_custom_fields, 2);
+    assert_string_equal(request->custom_fields[0]->key, "a=b");
+    assert_string_equal(request->custom_fields[0]->value, "c=d");
+    assert_string_equal(request->custom_fields[1]->value, "");
+    balances__v1__create_commit_request__free_unpacked(request, NULL);
+}
+
+static void child_access_is_the_last_one_said(void **state)
+{
+    (void)state;
+    Balances__V1__CreateCommitRequest *request = commit_request();
+    const char *field = "hierarchy_configuration";
+    assert_int_equal(set(request, field, field_set_child_access, "a,,b"), ERR_INVALID);
+    assert_null(request->hierarchy_configuration);
+    assert_int_equal(set(request, field, field_set_child_access, "none"), ERR_OK);
+    assert_int_equal(set(request, field, field_set_child_access, "all"), ERR_OK);
+    assert_int_equal(request->hierarchy_configuration->child_access->type,
+                     BALANCES__V1__CHILD_ACCESS__TYPE__TYPE_ALL);
+    assert_int_equal(set(request, field, field_set_child_access, "a,b"), ERR_OK);
+    assert_int_equal(set(request, field, field_set_child_access, ""), ERR_INVALID);
+    const Balances__V1__ChildAccess *access = request->hierarchy_configuration->child_access;
+    assert_int_equal(access->type, BALANCES__V1__CHILD_ACCESS__TYPE__TYPE_CONTRACT_IDS);
+    assert_int_equal(access->n_contract_ids, 2);
+    assert_string_equal(access->contract_ids[1], "b");
+    balances__v1__create_commit_request__free_unpacked(request, NULL);
+}
+
+static void invoice_item_is_an_amount_or_a_price_and_a_quantity(void **state)
+{
+    (void)state;
+    Balances__V1__CreateCommitRequest *request = commit_request();
+    static const char *const wrong[] = {"x2,2025-01-01T00:00:00Z", "2x,2025-01-01T00:00:00Z", "2x3",
+                                        ",2025-01-01T00:00:00Z", "1,2025-01-01T00:00:00Z,2"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(set(request, "invoice_schedule", field_add_invoice, wrong[i]),
+                         ERR_INVALID);
+    assert_null(request->invoice_schedule);
+    assert_int_equal(
+        set(request, "invoice_schedule", field_add_invoice, "9.99x12,2025-01-01T00:00:00Z"),
+        ERR_OK);
+    assert_int_equal(set(request, "invoice_schedule", field_add_invoice, "5,2025-01-01T00:00:00Z"),
+                     ERR_OK);
+    const Balances__V1__NewInvoiceSchedule *schedule = request->invoice_schedule;
+    assert_int_equal(schedule->n_schedule_items, 2);
+    assert_string_equal(schedule->schedule_items[0]->unit_price, "9.99");
+    assert_string_equal(schedule->schedule_items[0]->quantity, "12");
+    assert_string_equal(schedule->schedule_items[0]->amount, "");
+    assert_string_equal(schedule->schedule_items[1]->amount, "5");
+    assert_string_equal(schedule->schedule_items[1]->unit_price, "");
+    balances__v1__create_commit_request__free_unpacked(request, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +346,10 @@ int main(void)
         cmocka_unit_test(mode_is_finalized_or_all),
         cmocka_unit_test(filter_conditions_add_up),
         cmocka_unit_test(filter_that_makes_no_sense_is_refused_whole),
+        cmocka_unit_test(specifier_is_read_key_by_key),
+        cmocka_unit_test(custom_field_is_a_key_and_a_value),
+        cmocka_unit_test(child_access_is_the_last_one_said),
+        cmocka_unit_test(invoice_item_is_an_amount_or_a_price_and_a_quantity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
