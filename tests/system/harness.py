@@ -27,6 +27,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -481,6 +482,27 @@ def balanced(*arguments, check=True, timeout_s=PATIENCE_S, **settings):
     if check:
         assert done.returncode == 0, f"balanced {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done
+
+
+class MovedClock:
+    """The time of day of servers, which moves when a test says so: Server(database_url=…, **clock.settings)."""
+
+    def __init__(self):
+        with tempfile.NamedTemporaryFile(prefix="balanced-clock-", delete=False) as file:
+            file.write(bytes(8))
+        self.path = Path(file.name)
+        self.settings = {
+            "LD_PRELOAD": BUILD / "tests/system/libmoved_clock.so", "MOVED_CLOCK": self.path,
+            # The runtime would rather be first itself.
+            "ASAN_OPTIONS": "detect_stack_use_after_return=1:verify_asan_link_order=0"}
+
+    def set(self, moved_us):
+        """Moves it to so many microseconds after the real time."""
+        with open(self.path, "r+b") as file:
+            file.write(moved_us.to_bytes(8, sys.byteorder, signed=True))
+
+    def close(self):
+        self.path.unlink()
 
 
 class Server:

@@ -1,13 +1,14 @@
 """Whole lives of random customers, step by step against reference.py and reference_draw.py: charges, drafts rated anew,
-invoices finalized and voided, rollovers,
-true-ups, manual entries, ends moved. After every step each answer, balance and ledger is what the
-reference says, no segment is below zero that nobody put there, and what left the balances and what was uncovered is
-what was charged; at the end `balanced verify` finds nothing.
+invoices finalized and voided, rollovers, true-ups, manual entries, ends moved, account balances made, topped up,
+changed and deleted, and time that passes. After every step each answer, balance and ledger is what the reference says,
+read twice, so that the cache has its say; no segment is below zero that nobody put there, and what left the balances
+and what was uncovered is what was charged. At the end `balanced verify` finds nothing.
 
 BALANCED_SEED repeats a run, BALANCED_SCENARIOS sets its length. Scenario n depends on the seed and n alone.
 """
 
 import collections
+import contextlib
 import os
 import random
 from dataclasses import replace
@@ -21,16 +22,16 @@ import harness
 import reference as ref
 import reference_draw as draw
 import world
+from account_life import LINE_TYPES, AccountSteps
 from reference import ACCOUNT, CREDIT, POSTPAID, PREPAID
-from world import USD
+from world import DAY, USD
 
 SCENARIOS = int(os.environ.get("BALANCED_SCENARIOS", "150"))
 SEED = os.environ.get("BALANCED_SEED") or str(random.SystemRandom().getrandbits(32))
-STEPS = 12
+STEPS = 16
 
 KINDS = {draw.USAGE: "CHARGE_KIND_USAGE", draw.SUBSCRIPTION: "CHARGE_KIND_SUBSCRIPTION",
          draw.COMPOSITE: "CHARGE_KIND_COMPOSITE"}
-LINE_TYPES = ["USAGE", "STANDING_CHARGE", "AD_HOC"]
 DRAFT, FINALIZED, VOID = "DRAFT", "FINALIZED", "VOID"
 
 
@@ -39,14 +40,15 @@ class Invoice:
         self.id, self.contract, self.period_end, self.status = id_, contract, period_end, None
 
 
-class Life:
+class Life(AccountSteps):
     """One customer, as the service and as the reference have it."""
 
     def __init__(self, here, rng, products):
         self.here, self.rng, self.products = here, rng, products
         self.customer = here.customer()
         self.contracts = [self.customer.contract() for _ in range(2)]
-        self.terms, self.invoices, self.fractions = {}, [], {}
+        self.terms, self.invoices, self.fractions, self.overdrafts = {}, [], {}, set()
+        self._set_clock(here.now)
         self.days = [here.day(d) for d in (-40, -20, -1, 1, 20, 40)]
         self.order = [draw.PREPAYMENT, draw.BALANCE]
         for _ in range(rng.randint(1, 6)):
@@ -55,6 +57,11 @@ class Life:
         here.flush()
 
     # What there is.
+
+    def _set_clock(self, now):
+        """`now` is the hour that has begun; the server's clock is some minutes on."""
+        self.now = now
+        self.here.clock.set(now - self.here.now)
 
     def flag(self, probability):
         return self.rng.random() < probability
@@ -73,7 +80,7 @@ class Life:
 
     def _balance(self):
         rng = self.rng
-        kind = rng.choice([PREPAID, PREPAID, CREDIT, CREDIT, POSTPAID, ACCOUNT, ACCOUNT])
+        kind = rng.choice([PREPAID, PREPAID, CREDIT, CREDIT, POSTPAID, ACCOUNT, ACCOUNT, ACCOUNT])
         contract = rng.choice(self.contracts) if self.flag(0.25) else None
         credit_type = rng.choice([USD, USD, USD, self.here.euro])
         terms = draw.Terms(credit_type, contract)
@@ -83,6 +90,7 @@ class Life:
         else:
             balance = self._commit_or_credit(kind, terms, common)
         self.terms[balance.id] = terms
+        self._note_overdraft(balance)
 
     def _account(self, terms, common):
         rng = self.rng
@@ -176,7 +184,7 @@ class Life:
         charge = draw.Charge(
             amount, amount, rng.choice([USD, USD, self.here.euro]), product, self.products.get(product, []),
             kind=rng.choice(list(KINDS)), line_item_type=rng.choice([None, *LINE_TYPES]),
-            at=rng.choice([self.here.now, self.here.now, *self.days]), name=rng.choice("abc"),
+            at=rng.choice([self.now, self.now, *self.days]), name=rng.choice("abc"),
             unit_price=rng.choice([0, 10**ref.SCALE, 5]))
         if self.flag(0.4):
             charge.commit_rate_amount = self.amount()
@@ -293,7 +301,7 @@ class Life:
 
     def adjust(self):
         able = [(b, s) for b in self.customer.balances if b.kind != ACCOUNT for s in b.segments
-                if s.ending_before > self.here.now]
+                if s.ending_before > self.now]
         if not able:
             return None
         balance, segment = self.rng.choice(able)
@@ -324,7 +332,7 @@ class Life:
         return "ended earlier"
 
     def roll_over(self):
-        rng, now = self.rng, self.here.now
+        rng, now = self.rng, self.now
         able = [b for b in self.customer.balances if self.terms[b.id].contract and b.kind != ACCOUNT]
         if not able:
             return None
@@ -371,10 +379,10 @@ class Life:
             return None
         balance = self.rng.choice(able)
         segment, = balance.segments
-        invoice = Invoice(world.new_id(), None, self.here.now)
+        invoice = Invoice(world.new_id(), None, self.now)
         left = ref.remaining(balance, segment, True)
         answer = self.call("TrueUpCommit", id=balance.id, invoice_id=invoice.id)
-        if (balance.true_up_disabled or segment.starting_at > self.here.now or left <= 0
+        if (balance.true_up_disabled or segment.starting_at > self.now or left <= 0
                 or any(e.draft for e in segment.entries)):
             assert answer == "FAILED_PRECONDITION", answer
             return "true-up refused"
@@ -388,15 +396,20 @@ class Life:
     # What is then.
 
     def shown(self, **filters):
-        answers = self.here.pages("ListBalances", self.customer, include_balance=True, include_ledgers=True,
-                                  include_contract_balances=True, **filters)
-        return {item.id: item for answer in answers for item in world.items_of(answer)}
+        first, again = ([item for answer in self.here.pages(
+            "ListBalances", self.customer, include_balance=True, include_ledgers=True, include_contract_balances=True,
+            **filters) for item in world.items_of(answer)] for _ in range(2))
+        assert first == again
+        return {item.id: item for item in first}
 
     def check(self):
-        now = self.here.now
+        now = self.now
         shown = self.shown()
-        assert shown.keys() == {b.id for b in self.customer.balances}
-        for balance in self.customer.balances:
+        live = [b for b in self.customer.balances if not b.archived]
+        assert shown.keys() == {b.id for b in live}
+        net = collections.Counter()
+        for balance in live:
+            net[self.terms[balance.id].credit_type] += ref.balance_now(balance, now, True)
             item = shown[balance.id]
             assert ref.amount_of(item.balance) == ref.balance_now(balance, now, True), (balance.id, item.balance)
             # Ids are the service's, and so is the moment of a cancellation and of a true-up.
@@ -410,26 +423,44 @@ class Life:
                  getattr(e, "columns", {}).get("invoice_id", ""), e.at) for e in entries)
             assert ledger == expected, balance.id
             self._nobody_is_overdrawn(balance)
+        for credit_type in (USD, self.here.euro):
+            answer = self.here.call("GetNetBalance", self.customer, credit_type_id=credit_type)
+            assert ref.amount_of(answer.balance) == net[credit_type]
 
-    @staticmethod
-    def _nobody_is_overdrawn(balance):
+    def _nobody_is_overdrawn(self, balance):
         for segment in balance.segments:
             by_hand = sum(e.value for e in segment.entries if e.value < 0 and "reason" in e.columns)
-            assert balance.allow_overdraft or ref.remaining(balance, segment, True) >= min(0, by_hand)
+            assert balance.id in self.overdrafts or ref.remaining(balance, segment, True) >= min(0, by_hand)
 
-    STEPS = [draw, draw, draw, draw, draw, finalize, void, adjust, end_earlier, roll_over, true_up]
+    def wait(self):
+        """Time passes, to the next day on which something begins or ends, or past it."""
+        self._set_clock(self.now + self.rng.randint(1, 21) * DAY)
+        return "time passed"
+
+    STEPS = [draw, draw, draw, draw, draw, draw, finalize, finalize, void, adjust, end_earlier, roll_over, true_up,
+             AccountSteps.new_account, AccountSteps.top_up, AccountSteps.top_up, AccountSteps.change_account,
+             AccountSteps.change_account, AccountSteps.change_account, AccountSteps.delete_account,
+             AccountSteps.set_order, wait, wait]
 
     def live(self, seen):
         self.check()
         for _ in range(STEPS):
-            what = self.rng.choice(self.STEPS)(self)
+            what = None
+            while what is None:  # what cannot be done
+                what = self.rng.choice(self.STEPS)(self)
             seen[what] += 1
             self.check()
 
 
 @pytest.fixture(scope="module")
 def here(postgres):
-    with world.served(postgres) as served:
+    with contextlib.ExitStack() as stack:
+        clock, redis = harness.MovedClock(), harness.Redis()
+        stack.callback(clock.close)
+        stack.callback(redis.remove)
+        redis.start()
+        served = stack.enter_context(world.served(postgres, redis_url=redis.url, **clock.settings))
+        served.clock = clock
         yield served
         assert "0 drifts" in harness.balanced("verify", database_url=served.url).stdout
 
@@ -448,4 +479,6 @@ def test_lives_of_random_customers_are_what_the_reference_says(here):
             raise AssertionError(f"BALANCED_SEED={SEED}, scenario {nr}: {error}") from error
     print(dict(seen))
     assert {"drawn", "replaced", "dry run", "finalized", "voided, DRAFT", "voided, FINALIZED", "adjusted",
-            "ended earlier", "rolled over", "trued up"} <= set(seen)
+            "ended earlier", "rolled over", "trued up", "account made", "credited", "debited", "debit refused",
+            "transaction refused", "account changed", "account change refused", "account deleted",
+            "deletion refused", "order set", "time passed"} <= set(seen)
