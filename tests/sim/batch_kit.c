@@ -201,12 +201,17 @@ enum next call_reply(struct call *c, const ProtobufCMessage *answer)
 
 enum next call_fail(struct call *c, enum err err, const char *format, ...)
 {
-    (void)format;
+    if (err == ERR_UNKNOWN)
+        assert_non_null(strstr(format, "whether it took place is not known"));
+    if (err == ERR_EXISTS)
+        assert_string_equal(c->status.reason, "REQUEST_ID_REUSED");
     return answered(c, err);
 }
 
+/* Some need a text of their own, which says what to do. */
 enum next call_fail_with(struct call *c, enum err err)
 {
+    assert_true(err != ERR_UNKNOWN && err != ERR_EXISTS);
     return answered(c, err);
 }
 
@@ -554,7 +559,7 @@ static enum err learn(struct batch *b, struct sql_reader *r)
         count++;
     state->spent = read_int(r);
     state->draws = arena_array(batch_arena(b), count, sizeof *state->draws);
-    return state->draws ? ERR_OK : ERR_EXHAUSTED;
+    return ERR_OK;
 }
 
 static enum next decide(struct batch *b, struct batch_member *m)
@@ -587,6 +592,7 @@ static enum err finish(struct batch *b, struct sql_step *steps, int *ret_count)
 {
     const struct state *state = batch_state(b);
 
+    assert_non_null(state->draws); /* it was learned */
     *ret_count = state->draw_count > 0;
     if (state->draw_count == 0)
         return ERR_OK;
@@ -611,6 +617,9 @@ static const struct batch_method method = {
     .finish = finish,
 };
 
+/* The same, which is another. */
+static struct batch_method other_method;
+
 static char *keep_id(struct call *c, char kind, int number)
 {
     const struct id id = id_of(kind, number);
@@ -634,12 +643,14 @@ static enum next first_step(struct call *c)
     in->request_id = request;
     in->dry_run = a->dry_run;
     c->request = &in->base;
-    struct batch_member *m = batch_open(c, &method, sizeof *m);
+    other_method = method;
+    const struct batch_method *of = a->is_other ? &other_method : &method;
+    struct batch_member *m = batch_open(c, of, sizeof *m);
     if (!m)
         return call_fail_with(c, ERR_EXHAUSTED);
     write_read_customer(&m->write, "customer_id", in->customer_id);
     write_read_request_id(&m->write, &in->request_id);
-    return batch_start(m, &method, c->request, a->weight);
+    return batch_start(m, of, c->request, a->weight);
 }
 
 /* ---- callers ---- */
@@ -773,6 +784,7 @@ void kit_open(int connections)
     }
     uv_loop_init(&kit.loop);
     fake_open(&kit.fake, &kit.loop, SQL_STATEMENT_COUNT);
+    kit.fake.origin = 7;
     arena_pool_init(&kit.worker.arenas, ARENA_POOL_BYTES_MAX);
     later_open(&kit.raising, &kit.loop, end_raise, NULL);
     const struct pool_options options = {

@@ -43,6 +43,7 @@ struct caller {
     int64_t units;
     int weight;
     bool dry_run;
+    bool is_other;      /* of another method, which does the same */
     int64_t not_before; /* the version when it came */
     bool running;       /* in a step */
     enum err left;      /* ERR_CANCELLED or ERR_DEADLINE, once it has left */

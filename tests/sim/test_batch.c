@@ -89,6 +89,14 @@ static void wait_spent(struct caller *a, int64_t spent)
     assert_int_equal(a->spent, spent);
 }
 
+/* Without any pause. */
+static void answered_soon(const struct caller *a)
+{
+    for (int turn = 0; turn < 10 && !a->answered; turn++)
+        fake_pump(&kit.fake);
+    assert_int_equal(a->answered, 1);
+}
+
 static int times(const struct caller *a)
 {
     return kit.fates[a->number].times;
@@ -118,7 +126,7 @@ static void come_to(enum phase phase, struct caller *in[static MEMBERS])
     struct fake_session *s = kit_wait("end_writes");
     if (phase == PAUSED) {
         kit_lose(s, LOST_UNDONE);
-        FAKE_WAIT(&kit.fake, !pool_is_ready(kit.app.pool));
+        FAKE_WAIT(&kit.fake, !list_empty(&kit.app.lines.paused));
     }
     if (phase == TELLING) {
         kit.raises_wait = true;
@@ -175,6 +183,19 @@ static void other_customers_do_not_wait(void **state)
     answer("draw_state");
     answer("end_writes");
     wait_spent(b, 2);
+}
+
+static void other_methods_are_not_joined(void **state)
+{
+    struct caller *a = draw(1), *b = kit_caller(20), *c = kit_caller(300), *d;
+
+    (void)state;
+    b->is_other = c->is_other = true;
+    kit_call(b);
+    kit_call(c);
+    d = draw(4000);
+    kit_serve();
+    assert_true(a->version == 11 && b->version == 12 && c->version == 12 && d->version == 13);
 }
 
 /* ---- bounds ---- */
@@ -240,6 +261,30 @@ static void memory_that_runs_out_fails_and_leaks_nothing(void **state)
         kit_wait_answer(draw(1), ERR_EXHAUSTED);
         kit.worker.arenas.bytes_max = ARENA_POOL_BYTES_MAX;
     }
+}
+
+/* No more memory for this call. */
+static void fill(struct caller *a)
+{
+    a->call.arena.bytes_max = a->call.arena.bytes;
+    while (arena_raw(&a->call.arena, 1))
+        ;
+}
+
+static void caller_without_memory_fails_alone(void **state)
+{
+    struct caller *old = draw_once(1);
+
+    (void)state;
+    kit_serve();
+    struct caller *again = draw_again(old), *a = draw(20), *b = draw(300);
+    fill(again);
+    fill(a);
+    answer("draw_state");
+    kit_wait_answer(again, ERR_EXHAUSTED);
+    kit_wait_answer(a, ERR_EXHAUSTED);
+    answer("end_writes");
+    wait_spent(b, 301);
 }
 
 /* ---- leaving ---- */
@@ -334,11 +379,32 @@ static void who_leave_before_their_turn_are_not_joined(void **state)
     kit_leave(a, ERR_CANCELLED);
     kit_leave(b, ERR_CANCELLED);
     struct caller *c = draw(4);
+    kit_wait_answer(a, ERR_CANCELLED);
+    kit_wait_answer(b, ERR_CANCELLED);
     answer("draw_state");
     answer("end_writes");
     wait_spent(c, 4);
-    kit_wait_answer(a, ERR_CANCELLED);
-    kit_wait_answer(b, ERR_CANCELLED);
+}
+
+/* It has nothing that might take place. */
+static void dry_run_that_is_late_leaves_no_doubt(void **state)
+{
+    (void)state;
+    for (int told = 0; told < 2; told++) {
+        struct caller *a = draw(1), *dry = draw_dry(20);
+        answer("draw_state");
+        kit_wait("end_writes");
+        kit.raises_wait = told;
+        if (told) {
+            answer("end_writes");
+            FAKE_WAIT(&kit.fake, kit.raise_count == 1);
+        }
+        kit_leave(dry, ERR_DEADLINE);
+        kit_wait_answer(dry, ERR_DEADLINE);
+        assert_string_equal(dry->late, "");
+        kit_serve();
+        assert_int_equal(a->err, ERR_OK);
+    }
 }
 
 /* The application closes when all calls are over, whatever they were at. */
@@ -424,6 +490,31 @@ static void request_that_was_here_is_replayed_and_told_again(void **state)
     wait_spent(again, 1);
     wait_spent(dry, 11);
     assert_true(again->replayed && !dry->replayed);
+}
+
+static void replays_and_new_requests_are_answered_together(void **state)
+{
+    struct caller *old = draw_once(1);
+
+    (void)state;
+    kit_serve();
+    struct caller *again = draw_again(old), *a = draw_once(20);
+    kit_serve();
+    assert_true(again->version == 11 && again->spent == 1 && again->replayed);
+    assert_true(a->version == 12 && a->spent == 21 && !a->replayed);
+}
+
+static void dry_run_is_not_remembered(void **state)
+{
+    struct caller *a = kit_caller(1), *b = draw(20);
+
+    (void)state;
+    kit_with_request(a);
+    a->dry_run = true;
+    kit_call(a);
+    kit_serve();
+    assert_true(a->spent == 21 && b->spent == 20);
+    assert_false(kit.fates[a->request].is_logged);
 }
 
 static void same_request_is_in_the_next_batch(void **state)
@@ -541,7 +632,26 @@ static void unknown_outcome_of_all_gives_the_turn_away(void **state)
     kit_lose(kit_wait("end_writes"), LOST_DONE);
     kit_wait_answer(a, ERR_UNKNOWN);
     kit_wait_answer(b, ERR_UNKNOWN);
-    kit_wait_answer(next, ERR_UNAVAILABLE); /* the database is away, and nothing of it was sent */
+    answered_soon(next); /* the database is away, and nothing of it was sent */
+    assert_int_equal(next->err, ERR_UNAVAILABLE);
+}
+
+static void who_does_not_know_may_leave_at_once(void **state)
+{
+    (void)state;
+    for (int again = 0; again < 2; again++) {
+        struct caller *a = draw_once(1);
+        answer("draw_state");
+        kit_lose(kit_wait("end_writes"), LOST_UNDONE);
+        kit_wait("draw_state");
+        if (again)
+            answer("draw_state");
+        kit_wait(again ? "end_writes" : "draw_state");
+        kit_leave(a, ERR_DEADLINE);
+        answered_soon(a);
+        check_late(a, PAUSED);
+        fake_error(kit_wait(again ? "end_writes" : "draw_state"), "57014");
+    }
 }
 
 /* Nothing that fails meanwhile is an answer, since the commit may have taken place. */
@@ -643,24 +753,30 @@ int main(void)
         TEST(draws_that_come_at_once_are_one_commit),
         TEST(who_comes_later_is_in_the_next_batch),
         TEST(other_customers_do_not_wait),
+        TEST(other_methods_are_not_joined),
         TEST(batch_takes_so_much_weight),
         TEST(batch_takes_so_many_members),
         TEST(line_that_is_too_long_is_refused),
         TEST(memory_that_runs_out_fails_and_leaks_nothing),
+        TEST(caller_without_memory_fails_alone),
         TEST(who_leaves_fails_nobody_else),
         TEST(last_to_leave_ends_what_is_under_way),
         TEST(who_leave_before_their_turn_are_not_joined),
+        TEST(dry_run_that_is_late_leaves_no_doubt),
         TEST(closing_in_any_phase),
         TEST(failure_of_one_is_its_own),
         TEST(nothing_to_commit_is_answered_at_once),
         TEST(customer_that_does_not_exist),
         TEST(request_that_was_here_is_replayed_and_told_again),
+        TEST(replays_and_new_requests_are_answered_together),
+        TEST(dry_run_is_not_remembered),
         TEST(same_request_is_in_the_next_batch),
         TEST(overtaken_batch_decides_again),
         TEST(failure_of_the_commit_is_everybodys),
         TEST(failure_of_the_look_is_everybodys),
         TEST(unknown_outcome_is_each_ones_own),
         TEST(unknown_outcome_of_all_gives_the_turn_away),
+        TEST(who_does_not_know_may_leave_at_once),
         TEST(who_does_not_know_looks_until_it_does),
         TEST(commit_that_fails_later_does_not_settle_it),
         cmocka_unit_test_setup_teardown(pause_lasts_a_moment, setup_two_connections, teardown),
