@@ -694,6 +694,34 @@ static void commit_that_fails_later_does_not_settle_it(void **state)
     wait_spent(a, 1);
 }
 
+/* Nor does a failure that has nothing to do with it: the commit still runs. */
+static void memory_that_runs_out_does_not_settle_it(void **state)
+{
+    (void)state;
+    for (int members = 1; members <= 8; members++) {
+        const int first = kit.caller_count;
+        FAKE_WAIT(&kit.fake, pool_is_ready(kit.app.pool));
+        for (int i = 0; i < members; i++)
+            draw_once(1);
+        answer("draw_state");
+        kit.worker.arenas.bytes_max = kit.worker.arenas.bytes;
+        kit_lose(kit_wait("end_writes"), LOST_RUNNING);
+        for (int turn = 0; kit.worker.arenas.bytes > 0; turn++) {
+            if (kit_running("end_writes"))
+                fail_with("end_writes", "40001");
+            if (kit_running("draw_state"))
+                answer("draw_state");
+            fake_turn(&kit.fake, turn, "the memory to run out");
+        }
+        kit_end_late(0);
+        for (int i = first; i < kit.caller_count; i++) {
+            assert_int_equal(kit.callers[i].err, ERR_UNKNOWN);
+            assert_int_equal(times(&kit.callers[i]), 1);
+        }
+        kit.worker.arenas.bytes_max = ARENA_POOL_BYTES_MAX;
+    }
+}
+
 /* It keeps the turn meanwhile. */
 static void pause_lasts_a_moment(void **state)
 {
@@ -779,6 +807,7 @@ int main(void)
         TEST(who_does_not_know_may_leave_at_once),
         TEST(who_does_not_know_looks_until_it_does),
         TEST(commit_that_fails_later_does_not_settle_it),
+        TEST(memory_that_runs_out_does_not_settle_it),
         cmocka_unit_test_setup_teardown(pause_lasts_a_moment, setup_two_connections, teardown),
         TEST(nobody_hears_before_the_cache),
         TEST(without_a_cache_nobody_is_told),
