@@ -104,6 +104,14 @@ static void drop(struct batch_member *m)
     m->batch->member_count--;
 }
 
+/* Whatever fails now: a commit that this one was in before may take place all the same. */
+static enum next fail_member(struct batch_member *m, enum err err)
+{
+    if (err == ERR_UNKNOWN || (m->was_unsettled && !m->repeatable))
+        return write_fail_unknown(&m->write);
+    return call_fail_with(m->write.call, err);
+}
+
 /* The last step of a member, whatever became of the batch. */
 static enum next step_ended(struct call *c)
 {
@@ -111,10 +119,8 @@ static enum next step_ended(struct call *c)
     struct write *w = &m->write;
 
     drop(m);
-    if (m->err == ERR_UNKNOWN)
-        return write_fail_unknown(w);
     if (m->err != ERR_OK)
-        return call_fail_with(c, m->err);
+        return fail_member(m, m->err);
     if (w->replayed && !m->was_unsettled)
         call_add_metadata(c, "idempotent-replayed", "true");
     return write_reply(w);
@@ -383,9 +389,9 @@ static enum next step_decide(struct call *c)
     if (m->err == ERR_EXISTS)
         next = write_fail_reused_id(w);
     else if (m->err != ERR_OK)
-        next = call_fail_with(c, m->err);
+        next = fail_member(m, m->err);
     else if (w->replayed)
-        next = write_make_answer(w) ? WAIT : call_fail_with(c, ERR_EXHAUSTED);
+        next = write_make_answer(w) ? WAIT : fail_member(m, ERR_EXHAUSTED);
     else if (!b->customer_exists)
         next = call_fail_not_found(c, "customer", w->customer_text);
     else
@@ -401,7 +407,7 @@ enum next batch_answer(struct batch_member *m, const ProtobufCMessage *answer)
     const enum err err = write_keep_answer(&m->write, &m->batch->arena, answer);
 
     if (err != ERR_OK)
-        return call_fail_with(m->write.call, err);
+        return fail_member(m, err);
     if (m->repeatable) /* whether it took place is no question */
         m->write.call->late = NULL;
     m->is_decided = true;

@@ -35,7 +35,7 @@ static void put(struct fake_session *s, const void *bytes, size_t len)
 }
 
 struct body {
-    uint8_t bytes[512];
+    uint8_t bytes[16 * 1024];
     size_t len;
 };
 
@@ -188,10 +188,12 @@ static int64_t take(struct fake_session *s)
     assert(s->item_count > 0);
     int64_t item = s->items[0];
 
+    free(s->bounds[0]);
     s->item_count--;
     memmove(s->items, s->items + 1, (size_t)s->item_count * sizeof *s->items);
     memmove(s->steps, s->steps + 1, (size_t)s->item_count * sizeof *s->steps);
     memmove(s->names, s->names + 1, (size_t)s->item_count * sizeof *s->names);
+    memmove(s->bounds, s->bounds + 1, (size_t)s->item_count * sizeof *s->bounds);
     return item;
 }
 
@@ -261,6 +263,8 @@ void fake_raw(struct fake_session *s, const void *bytes, size_t len)
 
 /* ---- reading ---- */
 
+static const int64_t NULL_LENGTH = 0xffffffff; /* -1 */
+
 static int64_t number_at(const uint8_t *in, int bytes)
 {
     uint64_t value = 0;
@@ -270,12 +274,53 @@ static int64_t number_at(const uint8_t *in, int bytes)
     return (int64_t)value;
 }
 
-/* The first parameter of a Bind: after two names and the formats. */
-static int64_t bind_parameter(const uint8_t *in)
+/* The parameters of a Bind: after two names and the formats. */
+static const uint8_t *bind_parameters(const uint8_t *in)
 {
     in += strlen((const char *)in) + 1;
     in += strlen((const char *)in) + 1;
-    in += 2 + 2 * number_at(in, 2);
+    return in + 2 + 2 * number_at(in, 2);
+}
+
+static const uint8_t *parameter_end(const uint8_t *in)
+{
+    int64_t len = number_at(in, 4);
+
+    return in + 4 + (len == NULL_LENGTH ? 0 : len);
+}
+
+/* What follows a Bind: its parameters, and the formats of the results. */
+static const uint8_t *bind_end(const uint8_t *in)
+{
+    in = bind_parameters(in);
+    int64_t count = number_at(in, 2);
+
+    in += 2;
+    for (int64_t i = 0; i < count; i++)
+        in = parameter_end(in);
+    return in + 2 + 2 * number_at(in, 2);
+}
+
+struct bytes fake_parameter(const struct fake_session *s, int step, int parameter)
+{
+    const uint8_t *in = s->bounds[0];
+
+    assert(s->item_count > 0 && step < s->steps[0]);
+    for (int i = 0; i < step; i++)
+        in = bind_end(in);
+    in = bind_parameters(in);
+    assert(parameter < number_at(in, 2));
+    in += 2;
+    for (int i = 0; i < parameter; i++)
+        in = parameter_end(in);
+    const uint8_t *end = parameter_end(in);
+    return number_at(in, 4) == NULL_LENGTH ? bytes_of(NULL, 0)
+                                           : bytes_of(in + 4, (size_t)(end - in - 4));
+}
+
+static int64_t first_parameter(const uint8_t *in)
+{
+    in = bind_parameters(in);
     if (number_at(in, 2) == 0)
         return FAKE_NOTHING;
     if (number_at(in + 2, 4) == sizeof(struct id))
@@ -285,15 +330,24 @@ static int64_t bind_parameter(const uint8_t *in)
     return number_at(in + 6, 8);
 }
 
-static void take_message(struct fake_pg *f, struct fake_session *s, char type, const uint8_t *body)
+static void take_bind(struct fake_session *s, struct bytes bind)
+{
+    s->binds++;
+    /* After the portal's name, which is empty. */
+    snprintf(s->bind_name, sizeof s->bind_name, "%s", (const char *)bind.data + 1);
+    s->bind = first_parameter(bind.data);
+    s->bound = realloc(s->bound, s->bound_len + bind.len);
+    assert(s->bound);
+    memcpy(s->bound + s->bound_len, bind.data, bind.len);
+    s->bound_len += bind.len;
+}
+
+static void take_message(struct fake_pg *f, struct fake_session *s, char type, struct bytes body)
 {
     if (type == 'X') {
         fake_hang_up(s);
     } else if (type == 'B' && s->state == FAKE_SERVING) {
-        s->binds++;
-        /* After the portal's name, which is empty. */
-        snprintf(s->bind_name, sizeof s->bind_name, "%s", (const char *)body + 1);
-        s->bind = bind_parameter(body);
+        take_bind(s, body);
     } else if (type == 'S' && s->state == FAKE_GREETED) {
         if (!f->stop_prepare)
             answer_handshake(f, s);
@@ -301,8 +355,11 @@ static void take_message(struct fake_pg *f, struct fake_session *s, char type, c
         assert(s->item_count < FAKE_ITEMS_MAX);
         s->steps[s->item_count] = s->binds;
         memcpy(s->names[s->item_count], s->bind_name, sizeof s->bind_name);
+        s->bounds[s->item_count] = s->bound;
         s->items[s->item_count++] = s->binds ? s->bind : FAKE_PING;
         s->binds = 0;
+        s->bound = NULL;
+        s->bound_len = 0;
     }
 }
 
@@ -344,7 +401,7 @@ static void parse(struct fake_pg *f, struct fake_session *s)
             if (s->state == FAKE_STARTING)
                 break;
         } else {
-            take_message(f, s, (char)message[0], message + 5);
+            take_message(f, s, (char)message[0], bytes_of(message + 5, len - 4));
         }
     }
     s->in_len -= at;
@@ -444,7 +501,11 @@ void fake_hang_up(struct fake_session *s)
     if (s->fd >= 0)
         close(s->fd);
     s->fd = -1;
-    s->item_count = 0;
+    while (s->item_count > 0)
+        free(s->bounds[--s->item_count]);
+    free(s->bound);
+    s->bound = NULL;
+    s->bound_len = 0;
 }
 
 void fake_crash(struct fake_session *s)

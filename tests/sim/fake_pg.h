@@ -33,12 +33,15 @@ struct fake_session {
     uint8_t *in, *out;
     size_t in_len, out_len, in_room, out_room;
     char bind_name[FAKE_NAME_MAX]; /* of its statement */
-    int binds;                     /* since the last synchronisation */
+    int binds;                     /* since the last synchronisation, */
+    uint8_t *bound;                /* and their messages */
+    size_t bound_len;
     int64_t bind;
     int64_t items[FAKE_ITEMS_MAX]; /* what waits for its answer, oldest first: the last step's
                                       number, */
     int steps[FAKE_ITEMS_MAX];     /* and how many steps there are */
     char names[FAKE_ITEMS_MAX][FAKE_NAME_MAX]; /* of the last step's statement */
+    uint8_t *bounds[FAKE_ITEMS_MAX];           /* the steps' Bind messages */
     int item_count;
 };
 
@@ -82,6 +85,10 @@ void fake_pump(struct fake_pg *f);
 void fake_turn(struct fake_pg *f, int turn, const char *waited_for);
 /* Pumps for so long, for what must not happen meanwhile. */
 void fake_idle(struct fake_pg *f, int ms);
+
+/* A parameter of a step of the oldest item, both counted from 0; null is one without data. It lives
+ * as long as the item waits. */
+struct bytes fake_parameter(const struct fake_session *s, int step, int parameter);
 
 /* The newest session that serves; NULL if there is none. */
 struct fake_session *fake_newest(struct fake_pg *f);

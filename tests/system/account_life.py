@@ -59,7 +59,8 @@ class AccountSteps:
     def _learn_segments(self, balance, dates):
         """Takes over which segments the service has made, and that they are as they should be."""
         kept = {s.id: s.entries for s in balance.segments}
-        rows = self.here.run("SELECT id::text, role FROM segment WHERE balance_id = %s ORDER BY starting_at", balance.id)
+        rows = self.here.run("SELECT id::text, role FROM segment WHERE balance_id = %s ORDER BY starting_at",
+                             balance.id)
         start, end, rollover_end = dates
         due = [(ref.ACCESS, start, end)] + ([(ref.ROLLOVER, end, rollover_end)] if rollover_end is not None else [])
         assert [role for _, role in rows] == ["ACCESS", "ROLLOVER"][:len(due)]
@@ -69,7 +70,8 @@ class AccountSteps:
 
     def new_account(self):
         rng = self.rng
-        terms = draw.Terms(rng.choice([USD, USD, self.here.euro]), rng.choice(self.contracts) if self.flag(0.2) else None)
+        contract = rng.choice(self.contracts) if self.flag(0.2) else None
+        terms = draw.Terms(rng.choice([USD, USD, self.here.euro]), contract)
         if self.flag(0.3):
             terms.products = rng.sample(list(self.products), 1)
         if self.flag(0.3):

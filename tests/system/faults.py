@@ -142,7 +142,8 @@ class Load:
     """Callers who ask for one customer's balance all the time, each again when it has its answer.
 
     with Load(server, customer) as load: …
-    load.counts() says what they have got, by code; load.worst_s how long the slowest call took.
+    load.counts() says what they have got, by code; load.worst_s how long the slowest call took. A kind of Load
+    whose callers ask for something else says so in once().
     """
 
     def __init__(self, server, customer, callers=LOAD_CALLERS, timeout_s=3):
@@ -154,10 +155,14 @@ class Load:
         self._stop = threading.Event()
         self.worst_s = 0
 
+    def once(self, client):
+        """One call, and its outcome."""
+        return ask(client, self._customer, timeout_s=self._timeout_s)
+
     def _run(self, client):
         while not self._stop.is_set():
             start = time.monotonic()
-            code = ask(client, self._customer, timeout_s=self._timeout_s)
+            code = self.once(client)
             with self._lock:
                 self._counts[code] += 1
                 self.worst_s = max(self.worst_s, time.monotonic() - start)

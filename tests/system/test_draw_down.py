@@ -107,6 +107,25 @@ def test_products_are_counted_by_ids_tags_and_specifiers(here, ada):
     assert covered(draw(here, ada, charge("3", product_id=mine))) == [one, two, every]
 
 
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_products_of_other_tags_are_not_read(database, mode):
+    """However many there are, a balance that names some by their tags is counted from an index."""
+    there = world.World(database)
+    eve = there.customer()
+    balance(eve, CREDIT, "1", applicable_product_tags=["tag 1"])
+    balance(eve, CREDIT, "1", specifiers='[{"product_tags": ["tag 2", "all"]}]')
+    there.flush()
+    there.run("INSERT INTO product (name, tags)"
+              " SELECT 'Other', ARRAY['tag ' || n, 'all'] FROM generate_series(1, 20000) AS n")
+    there.run("ANALYZE product")
+    there.run(f"SET plan_cache_mode = {mode}")
+    there.run("PREPARE draw_state AS " + (harness.SOURCE / "sql/queries/draw_state.sql").read_text())
+    plan = "\n".join(line for line, in there.run(
+        f"EXPLAIN EXECUTE draw_state('{eve.id}', '{{}}', '{{}}', '{{}}', '{{}}', '{{{world.USD}}}', now(), now())"))
+    there.close()
+    assert plan.count("Index Scan on product_by_tag") == 2 and "Seq Scan on product" not in plan, plan
+
+
 def test_lines_are_covered_in_order_and_answered_as_asked(here, ada):
     """Storage at $1 and Reads at $2.6, 100 of each, with 120: Reads first. Usage, subscription, composite."""
     k = balance(ada, CREDIT, "120")

@@ -14,6 +14,8 @@ import grpc
 import pytest
 
 import harness
+import world
+from draws import balance, request
 from faults import (CANCELLED, DEADLINE, EXHAUSTED, NET, OK, UNAVAILABLE, Load, ask, locked, new_customer,
                     wait_connected)
 
@@ -127,3 +129,66 @@ def test_no_race_while_the_cache_comes_and_goes(database, customer, races, redis
             client.close()
     assert code == 0, one.log
     assert set(load.counts()) <= {OK, UNAVAILABLE, CANCELLED}, load.counts()
+
+
+DRAW_CALLERS = 64
+UNKNOWN = "UNKNOWN"
+
+
+class Draws(Load):
+    """Callers who spend one unit at a time, most of them the first customer's: some leave, some have no time."""
+
+    def __init__(self, server, here, customers, rng):
+        super().__init__(server, customers[0].id, DRAW_CALLERS)
+        self._here, self._customers, self._rng = here, customers, rng
+        self._invoices = [world.new_id() for _ in range(3)]
+
+    def once(self, client):
+        rng = self._rng
+        customer = rng.choice([self._customers[0]] * 3 + self._customers)
+        more = rng.choice([{}, {"request_id": world.new_id()}])
+        call = client.future("DrawDown", timeout_s=rng.choice([0.005, 0.05, 3, 3, 3, 3]), customer_id=customer.id,
+                             **request(self._here, "1", invoice_id=rng.choice(self._invoices), **more))
+        if rng.random() < 0.1:
+            time.sleep(rng.uniform(0, 0.02))
+            call.cancel()
+        try:
+            [result] = call.result().results
+        except grpc.RpcError as error:
+            return error.code().name
+        except grpc.FutureCancelledError:
+            return CANCELLED
+        return OK if sum(int(a.amount) for a in result.allocations) == 1 else f"wrong: {result}"
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_no_race_while_draws_are_committed_together(postgres, database, races, redis, workers):
+    rng = world.seeded()
+    here = world.World(database)
+    customers = [here.customer() for _ in range(5)]
+    for customer in customers:
+        balance(customer, world.CREDIT, "1000000")
+    here.flush()
+    one = races(workers=workers, redis_url=redis.url, stop_grace="2s")
+    wait_connected(database, 4 * workers)
+    with Draws(one, here, customers, rng) as load:
+        try:
+            load.wait_for(OK, 200)
+            load.wait_for(DEADLINE, 10)
+            load.wait_for(CANCELLED, 10)
+            postgres.kill()
+            load.wait_for(UNAVAILABLE, 64)
+            postgres.start()
+            load.wait_for(OK, 200)
+        finally:
+            one.terminate()
+            code = one.wait()
+    assert code == 0, one.log
+    counts = load.counts()
+    assert set(counts) <= {OK, UNAVAILABLE, DEADLINE, CANCELLED, UNKNOWN}, counts
+    here.close()
+    here.connect()
+    [[spent]] = here.run("SELECT -sum(amount) FROM draft_deduction")
+    assert counts[OK] <= spent <= sum(counts.values())
+    here.close()
+    assert "0 drifts" in harness.balanced("verify", database_url=database).stdout
