@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include <balances/v1/account_balances.pb-c.h>
 #include <balances/v1/balances.pb-c.h>
 #include <balances/v1/catalog.pb-c.h>
 #include <balances/v1/ledger.pb-c.h>
@@ -14,6 +15,7 @@
 
 #define BALANCES &balances__v1__balance_service__descriptor
 #define LEDGER   &balances__v1__ledger_service__descriptor
+#define ACCOUNTS &balances__v1__account_balance_service__descriptor
 #define CATALOG  &balances__v1__catalog_service__descriptor
 
 const struct command commands[COMMAND_COUNT] = {
@@ -56,6 +58,35 @@ const struct command commands[COMMAND_COUNT] = {
      &view_written},
     {"true-up", LEDGER, "TrueUpCommit",
      "Bills what is left of a postpaid commit, which brings its balance to zero.", &view_written},
+    {"accounts", ACCOUNTS, "ListAccountBalances",
+     "Lists the account balances of a customer, oldest first.", &view_accounts},
+    {"account", ACCOUNTS, "GetAccountBalance", "Shows one account balance.", &view_accounts},
+    {"create-account", ACCOUNTS, "CreateAccountBalance",
+     "Makes an account balance, which is empty until something is put into it.", &view_accounts},
+    {"update-account", ACCOUNTS, "UpdateAccountBalance",
+     "Gives an account balance other fields: those that are not said are gone.", &view_accounts},
+    {"delete-account", ACCOUNTS, "DeleteAccountBalance",
+     "Deletes an account balance that no invoice drew on, and shows it as it was.", &view_accounts},
+    {"transact", ACCOUNTS, "CreateTransaction",
+     "Puts an amount into an account balance, or takes one out.", &view_transactions},
+    {"transactions", ACCOUNTS, "ListTransactions",
+     "Lists what moved an account balance, oldest first.", &view_transactions},
+    {"summary", ACCOUNTS, "GetTransactionSummary",
+     "Prints what the transactions of an account balance come to.", &view_summary},
+    {"types", ACCOUNTS, "ListTransactionTypes", "Lists the types of transactions, oldest first.",
+     &view_types},
+    {"type", ACCOUNTS, "GetTransactionType", "Shows one type of transactions.", &view_types},
+    {"create-type", ACCOUNTS, "CreateTransactionType", "Makes a type of transactions.",
+     &view_types},
+    {"update-type", ACCOUNTS, "UpdateTransactionType",
+     "Gives a type of transactions another name and code, and archives it or takes it back.",
+     &view_types},
+    {"delete-type", ACCOUNTS, "DeleteTransactionType",
+     "Deletes a type that no transaction is of, and shows it as it was.", &view_types},
+    {"order", ACCOUNTS, "GetCreditApplicationOrder",
+     "Prints in which order credit burns: a customer's, or the organization's.", &view_order},
+    {"set-order", ACCOUNTS, "SetCreditApplicationOrder",
+     "Sets in which order credit burns: a customer's, or the organization's.", &view_written},
     {"put-customer", CATALOG, "PutCustomer", "Makes a customer, or names it anew.", &view_written},
     {"put-contract", CATALOG, "PutContract", "Makes a contract, or names it anew.", &view_written},
     {"archive-contract", CATALOG, "ArchiveContract",
@@ -73,6 +104,13 @@ static const ProtobufCMessageDescriptor *request_type(const struct command *comm
         protobuf_c_service_descriptor_get_method_by_name(command->service, command->method);
     assert(method);
     return method->input;
+}
+
+/* An order of credit is a customer's or, without one, the organization's. */
+bool command_needs_customer(const struct command *command)
+{
+    return protobuf_c_message_descriptor_get_field_by_name(request_type(command), "customer_id") &&
+           !strstr(command->method, "CreditApplicationOrder");
 }
 
 /* The contract calls a method that only asks List or Get. */

@@ -17,11 +17,13 @@ struct command {
     const struct view_kind *view;
 };
 
-#define COMMAND_COUNT 22
+#define COMMAND_COUNT 37
 extern const struct command commands[COMMAND_COUNT];
 
 /* NULL if there is none of this name. */
 const struct command *command_find(const char *name);
+/* Whether it is about a customer, always. */
+bool command_needs_customer(const struct command *command);
 /* Whether it changes something. */
 bool command_writes(const struct command *command);
 /* Whether it needs everything that it can get, all pages with balances and ledgers: then there are

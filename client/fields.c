@@ -86,6 +86,19 @@ enum err field_set_int32(ProtobufCMessage *request, const ProtobufCFieldDescript
     return ERR_OK;
 }
 
+enum err field_set_int64(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
+                         const char *text, char **ret_allowed)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    bool plain = *text == '-' || (*text >= '0' && *text <= '9');
+    if (!plain || end == text || *end || errno)
+        return field_refuse(ret_allowed, "a whole number, as in 3");
+    *(int64_t *)field_member(request, field->offset) = value;
+    return ERR_OK;
+}
+
 enum err field_set_instant(ProtobufCMessage *request, const ProtobufCFieldDescriptor *field,
                            const char *text, char **ret_allowed)
 {

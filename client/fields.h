@@ -19,6 +19,7 @@ MUST_CHECK field_set_fn field_set_text;
 MUST_CHECK field_set_fn field_set_true;
 MUST_CHECK field_set_fn field_set_false;
 MUST_CHECK field_set_fn field_set_int32;
+MUST_CHECK field_set_fn field_set_int64;
 /* A number wrapped in google.protobuf.DoubleValue. Never an amount: those are text. */
 MUST_CHECK field_set_fn field_set_double;
 /* Adds one text. */

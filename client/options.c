@@ -1,8 +1,7 @@
 /* Command-line options, on glibc's argp.
  *
  * There are two kinds. Those of the program (where, how long, how shown) may stand before or after
- * the command. Those of a request are a table from flag to field: a command has a flag exactly if
- * its request has one of the flag's fields, so the contract itself says what each command takes. */
+ * the command. Those of a request are in flags.c. */
 #include "client/options.h"
 
 #include <argp.h>
@@ -14,6 +13,7 @@
 
 #include "base/id.h"
 #include "client/fields.h"
+#include "client/flags.h"
 #include "client/memory.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -31,237 +31,11 @@ enum {
     KEY_FLAG, /* this and the following: request_flags[key - KEY_FLAG] */
 };
 
-enum group {
-    GROUP_SELECTION = 1,
-    GROUP_CONTENT,
-    GROUP_PAGE,
-    GROUP_WRITE,
-    GROUP_PROGRAM,
-};
-
-struct request_flag {
-    const char *name;
-    const char *arg;  /* NULL for a flag without */
-    enum group group; /* GROUP_WRITE: for commands that write, and for them alone */
-    field_set_fn *set;
-    const char *fields[4]; /* the request's field is the first of these that it has */
-    const char *doc;
-};
-
-// clang-format off
-static const struct request_flag request_flags[] = {
-    {"customer", "ID", GROUP_SELECTION, field_set_text,
-     {"customer_id"},
-     "The customer; required"},
-    {"id", "ID", GROUP_SELECTION, field_set_text,
-     {"id", "credit_id", "commit_id", "balance_id"},
-     "Only this balance"},
-    {"covering-date", "TIME", GROUP_SELECTION, field_set_instant,
-     {"covering_date"},
-     "Only balances with a segment that covers TIME (RFC 3339)"},
-    {"starting-at", "TIME", GROUP_SELECTION, field_set_instant,
-     {"starting_at"},
-     "Only what there is at TIME or after it"},
-    {"effective-before", "TIME", GROUP_SELECTION, field_set_instant,
-     {"effective_before"},
-     "Only balances with access before TIME"},
-    {"ending-before", "TIME", GROUP_SELECTION, field_set_instant,
-     {"ending_before"},
-     "Only entries before TIME"},
-    {"contract", NULL, GROUP_SELECTION, field_set_true,
-     {"include_contract_balances", "include_contract_credits", "include_contract_commits"},
-     "Also balances that belong to a contract"},
-    {"archived", NULL, GROUP_SELECTION, field_set_true,
-     {"include_archived"},
-     "Also archived balances"},
-    {"exclude-zero", NULL, GROUP_SELECTION, field_set_true,
-     {"exclude_zero_balances"},
-     "Only balances that are not zero now"},
-    {"credit-type", "ID", GROUP_SELECTION, field_set_text,
-     {"credit_type_id"},
-     "Sum balances of this credit type; USD (cents) by default"},
-    {"filter", "FILTER", GROUP_SELECTION, field_add_filter,
-     {"filters"},
-     "Only balances that meet all conditions of FILTER, or of another FILTER: "
-     "'type=CREDIT,PREPAID_COMMIT;id=ID,...;field=KEY:VALUE', each of them as often as needed"},
-    {"mode", "MODE", GROUP_SELECTION, field_set_mode,
-     {"invoice_inclusion_mode"},
-     "Whose deductions count: of finalized invoices, or of all, drafts included (the default)"},
-    {"types", "TYPE,...", GROUP_SELECTION, field_add_enums,
-     {"types"},
-     "Only entries of these types, as in CREDIT_MANUAL"},
-    {"ledgers", NULL, GROUP_CONTENT, field_set_true,
-     {"include_ledgers"},
-     "Also show the ledgers"},
-    {"balance", NULL, GROUP_CONTENT, field_set_true,
-     {"include_balance"},
-     "Show what can be used now; the default of a table"},
-    {"no-balance", NULL, GROUP_CONTENT, field_set_false,
-     {"include_balance"},
-     "Do not show it"},
-    {"descending", NULL, GROUP_CONTENT, field_set_true,
-     {"descending"},
-     "Newest first"},
-    {"consistency", "LEVEL", GROUP_CONTENT, field_set_consistency,
-     {"consistency"},
-     "fresh: the quickest answer that is valid (the default); full: with everything committed "
-     "before the question; token:TOKEN: with what the answer that brought TOKEN showed"},
-    {"limit", "N", GROUP_PAGE, field_set_int32,
-     {"limit"},
-     "At most N rows on a page"},
-    {"page", "TOKEN", GROUP_PAGE, field_set_text,
-     {"next_page"},
-     "The page that TOKEN names"},
-    {"customer", "ID", GROUP_WRITE, field_set_text,
-     {"customer_id"},
-     "The customer; required"},
-    {"id", "ID", GROUP_WRITE, field_set_text,
-     {"id"},
-     "What it is about: a balance; in the catalog what is made or archived"},
-    {"type", "TYPE", GROUP_WRITE, field_set_enum,
-     {"type"},
-     "prepaid or postpaid"},
-    {"product", "ID", GROUP_WRITE, field_set_text,
-     {"product_id"},
-     "The product that it is sold as"},
-    {"access", "AMOUNT,FROM,BEFORE", GROUP_WRITE, field_add_access,
-     {"access_schedule"},
-     "AMOUNT can be spent from FROM until before BEFORE (RFC 3339); as often as needed"},
-    {"credit-type", "ID", GROUP_WRITE, field_set_schedule_credit_type,
-     {"access_schedule"},
-     "What the amounts are in; USD (cents) by default"},
-    {"invoice-item", "AMOUNT,TIME", GROUP_WRITE, field_add_invoice,
-     {"invoice_schedule"},
-     "AMOUNT, or PRICExQUANTITY, is invoiced at TIME; as often as needed"},
-    {"invoice-credit-type", "ID", GROUP_WRITE, field_set_schedule_credit_type,
-     {"invoice_schedule"},
-     "What the invoices are in; USD (cents) by default"},
-    {"do-not-invoice", NULL, GROUP_WRITE, field_set_not_invoiced,
-     {"invoice_schedule"},
-     "Make no invoices of its invoice items"},
-    {"invoice-contract", "ID", GROUP_WRITE, field_set_text,
-     {"invoice_contract_id"},
-     "The contract whose invoices charge it"},
-    {"priority", "NUMBER", GROUP_WRITE, field_set_double,
-     {"priority"},
-     "Which is spent first among balances of its kind: the lowest, as in 1.5"},
-    {"name", "TEXT", GROUP_WRITE, field_set_text,
-     {"name"},
-     "What people call it"},
-    {"description", "TEXT", GROUP_WRITE, field_set_text,
-     {"description"},
-     "More about it"},
-    {"products", "ID,...", GROUP_WRITE, field_add_texts,
-     {"applicable_product_ids"},
-     "Pays for these products alone"},
-    {"tags", "TAG,...", GROUP_WRITE, field_add_texts,
-     {"applicable_product_tags", "tags"},
-     "Pays for products with these tags alone; a product's own"},
-    {"contracts", "ID,...", GROUP_WRITE, field_add_texts,
-     {"applicable_contract_ids"},
-     "Pays for charges of these contracts alone"},
-    {"specifier", "KEY=VALUE,...", GROUP_WRITE, field_add_specifier,
-     {"specifiers"},
-     "Pays for what has all of these, or all of another --specifier, instead of --products and "
-     "--tags. KEY is product, tag, pricing.NAME or presentation.NAME"},
-    {"child-access", "all|none|ID,...", GROUP_WRITE, field_set_child_access,
-     {"hierarchy_configuration"},
-     "Which contracts below it may spend it"},
-    {"rate-type", "TYPE", GROUP_WRITE, field_set_enum,
-     {"rate_type"},
-     "commit_rate or list_rate: at which rate charges are taken from it"},
-    {"field", "KEY=VALUE", GROUP_WRITE, field_add_pair,
-     {"custom_fields"},
-     "A custom field; as often as needed"},
-    {"netsuite-sales-order", "ID", GROUP_WRITE, field_set_text,
-     {"netsuite_sales_order_id"},
-     "Its sales order in NetSuite"},
-    {"salesforce-opportunity", "ID", GROUP_WRITE, field_set_text,
-     {"salesforce_opportunity_id"},
-     "Its opportunity in Salesforce"},
-    {"rollover-fraction", "NUMBER", GROUP_WRITE, field_set_text,
-     {"rollover_fraction"},
-     "How much of its original amount may be rolled over at most, from 0 to 1"},
-    {"segment", "ID", GROUP_WRITE, field_set_text,
-     {"segment_id"},
-     "The segment of the balance"},
-    {"invoice", "ID", GROUP_WRITE, field_set_text,
-     {"invoice_id"},
-     "The invoice"},
-    {"period-end", "TIME", GROUP_WRITE, field_set_instant,
-     {"service_period_end"},
-     "When the invoice's service period ends (RFC 3339): the time of its deductions"},
-    {"charge", "AMOUNT[,KEY=VALUE...]", GROUP_WRITE, field_add_charge,
-     {"charges"},
-     "What is to be covered; as often as needed. KEY is product, kind (usage, subscription, "
-     "composite), commit-rate-amount, line-item-type, at, unit-price, name, credit-type, "
-     "pricing.NAME or presentation.NAME; a backslash takes the meaning from the "
-     "character behind it"},
-    {"replace", NULL, GROUP_WRITE, field_set_true,
-     {"replace"},
-     "Forget what the draft deducted so far; otherwise the charges add to it"},
-    {"dry-run", NULL, GROUP_WRITE, field_set_true,
-     {"dry_run"},
-     "Say what would be covered, write nothing"},
-    {"amount", "AMOUNT", GROUP_WRITE, field_set_text,
-     {"amount"},
-     "What is added; adjust alone also takes away (--amount=-5)"},
-    {"reason", "TEXT", GROUP_WRITE, field_set_text,
-     {"reason"},
-     "Why"},
-    {"contract", "ID", GROUP_WRITE, field_set_text,
-     {"contract_id", "new_contract_id"},
-     "The contract"},
-    {"at", "TIME", GROUP_WRITE, field_set_instant,
-     {"timestamp"},
-     "When it takes effect (RFC 3339); the start of the segment by default"},
-    {"from", "TIME", GROUP_WRITE, field_set_instant,
-     {"starting_at"},
-     "When it begins (RFC 3339)"},
-    {"before", "TIME", GROUP_WRITE, field_set_instant,
-     {"access_ending_before", "ending_before"},
-     "When it ends (RFC 3339)"},
-    {"invoices-before", "TIME", GROUP_WRITE, field_set_instant,
-     {"invoices_ending_before"},
-     "When its invoices end (RFC 3339)"},
-    {"uniqueness-key", "TEXT", GROUP_WRITE, field_set_text,
-     {"uniqueness_key"},
-     "Belongs to what is made for ever: a second use is refused"},
-    {"request-id", "UUID", GROUP_WRITE, field_set_text,
-     {"request_id"},
-     "Names this request, so that repeating it writes nothing twice; a new one by default"},
-};
-// clang-format on
-
 /* What a parse in progress knows. */
 struct parse {
     struct options *options;
     bool balance_is_said; /* --balance or --no-balance */
 };
-
-/* Whether the command says by itself what this field is. */
-static bool is_settled(const struct command *command, const char *field)
-{
-    static const char *const settled[] = {"include_ledgers", "include_balance", "limit",
-                                          "next_page"};
-    for (size_t i = 0; command_draws(command) && i < COUNT(settled); i++) {
-        if (strcmp(field, settled[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-static const ProtobufCFieldDescriptor *flag_field(const struct request_flag *flag,
-                                                  const struct command *command,
-                                                  const ProtobufCMessageDescriptor *request)
-{
-    const ProtobufCFieldDescriptor *field = NULL;
-    if (command_writes(command) != (flag->group == GROUP_WRITE))
-        return NULL;
-    for (size_t i = 0; !field && i < COUNT(flag->fields) && flag->fields[i]; i++)
-        field = protobuf_c_message_descriptor_get_field_by_name(request, flag->fields[i]);
-    return field && is_settled(command, field->name) ? NULL : field;
-}
 
 /* "250ms", "5s", "5", "2m". */
 static enum err parse_timeout(const char *text, int64_t *ret_ms)
@@ -334,13 +108,10 @@ static void set_request_flag(struct parse *parse, const struct request_flag *fla
 {
     ProtobufCMessage *request = parse->options->request;
     char *allowed = NULL;
-    const ProtobufCFieldDescriptor *field =
-        flag_field(flag, parse->options->command, request->descriptor);
-    assert(field);
-    if (flag->set(request, field, arg, &allowed) != ERR_OK)
+    if (flag_set(flag, parse->options->command, request, arg, &allowed) != ERR_OK)
         argp_error(state, "--%s: \"%s\" is not allowed there; it takes %s", flag->name, arg,
                    allowed);
-    if (strcmp(field->name, "include_balance") == 0)
+    if (strcmp(flag->fields[0], "include_balance") == 0)
         parse->balance_is_said = true;
 }
 
@@ -359,8 +130,7 @@ static void finish_request(struct parse *parse, struct argp_state *state)
 {
     struct options *options = parse->options;
     const ProtobufCMessageDescriptor *type = options->request->descriptor;
-    if (protobuf_c_message_descriptor_get_field_by_name(type, "customer_id") &&
-        !**field_text(options->request, "customer_id"))
+    if (command_needs_customer(options->command) && !**field_text(options->request, "customer_id"))
         argp_error(state, "--customer is required: the id of the customer");
     if (protobuf_c_message_descriptor_get_field_by_name(type, "request_id") &&
         !**field_text(options->request, "request_id")) {
@@ -379,7 +149,7 @@ static void finish_request(struct parse *parse, struct argp_state *state)
 static error_t parse_command_option(int key, char *arg, struct argp_state *state)
 {
     struct parse *parse = state->input;
-    if (key >= KEY_FLAG && key < KEY_FLAG + (int)COUNT(request_flags)) {
+    if (key >= KEY_FLAG && key < KEY_FLAG + (int)request_flag_count) {
         set_request_flag(parse, &request_flags[key - KEY_FLAG], arg, state);
         return 0;
     }
@@ -413,7 +183,7 @@ static void list_flags(const struct command *command, const ProtobufCMessageDesc
         ret[count++] = (struct argp_option){.doc = "What to show:", .group = GROUP_CONTENT};
     }
     if (protobuf_c_message_descriptor_get_field_by_name(request, "next_page") &&
-        !is_settled(command, "next_page")) {
+        !command_draws(command)) {
         ret[count++] = (struct argp_option){.doc = "Pages:", .group = GROUP_PAGE};
         ret[count++] = (struct argp_option){
             .name = "all",
@@ -422,7 +192,7 @@ static void list_flags(const struct command *command, const ProtobufCMessageDesc
             .group = GROUP_PAGE,
         };
     }
-    for (size_t i = 0; i < COUNT(request_flags); i++) {
+    for (size_t i = 0; i < request_flag_count; i++) {
         const struct request_flag *flag = &request_flags[i];
         if (!flag_field(flag, command, request))
             continue;
@@ -441,7 +211,7 @@ static void list_flags(const struct command *command, const ProtobufCMessageDesc
 static void parse_command(struct parse *parse, int argc, char **argv)
 {
     const struct command *command = parse->options->command;
-    struct argp_option flags[COUNT(request_flags) + 5];
+    struct argp_option *flags = memory_get((request_flag_count + 5) * sizeof *flags);
     list_flags(command, parse->options->request->descriptor, flags);
 
     const struct argp_child children[] = {{&program_argp, 0, "Program:", GROUP_PROGRAM}, {0}};
@@ -454,6 +224,7 @@ static void parse_command(struct parse *parse, int argc, char **argv)
     snprintf(name, sizeof name, "balancectl %s", command->name);
     argv[0] = name;
     argp_parse(&argp, argc, argv, 0, NULL, parse);
+    free(flags);
 }
 
 static error_t parse_main_option(int key, char *arg, struct argp_state *state)
@@ -510,6 +281,13 @@ void options_parse(int argc, char **argv, struct options *ret)
                "  finalize, void  settle an invoice, or give back what it took\n"
                "  rollover  carry what is left of a balance to a new contract\n"
                "  true-up  bill what is left of a postpaid commit\n\n"
+               "  accounts, account  account balances: all of a customer's, or one\n"
+               "  create-account, update-account, delete-account  make one, change or delete it\n"
+               "  transact  put an amount into an account balance, or take one out\n"
+               "  transactions, summary  what moved an account balance, and what it comes to\n"
+               "  types, type  the types of transactions\n"
+               "  create-type, update-type, delete-type  make one, change or delete it\n"
+               "  order, set-order  whether prepayments burn before account balances\n\n"
                "  put-customer, put-contract, put-product, put-credit-type  make what balances "
                "refer to, or change it\n"
                "  archive-contract  archive a contract and its balances\v"

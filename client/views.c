@@ -20,33 +20,8 @@
 #include "client/memory.h"
 #include "client/rfc3339.h"
 #include "client/table.h"
+#include "client/views_priv.h"
 #include "ledger/amount.h"
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
-struct view_kind {
-    const struct table_column *columns;
-    size_t column_count; /* 0 where a chart is drawn instead */
-    const char *rows;    /* what a row is, in the plural; NULL where none is no surprise */
-    void (*add)(struct view *view, const ProtobufCMessage *answer);
-};
-
-/* What the entries of one balance add up to, from the first of its ledger on. */
-struct running_sum {
-    struct amount_sum total;
-    bool is_lost; /* from here on nobody knows it */
-};
-
-struct view {
-    const struct view_kind *kind;
-    struct terminal terminal;
-    struct table *table;   /* NULL where there is a chart */
-    struct table *ledgers; /* those inside balances */
-    bool with_sums;        /* of a ledger that comes page by page */
-    struct running_sum sum;
-    struct burn_down *burn_down; /* NULL where there is a table */
-    char *token; /* of the state of the ledger that the pages so far show; NULL before the first */
-};
 
 enum {
     COLUMN_BALANCE = 4, /* of balance_columns */
@@ -181,7 +156,7 @@ const char *view_caveat(const struct view *view)
                : NULL;
 }
 
-static void add_instant(struct table *table, const Google__Protobuf__Timestamp *at)
+void view_add_instant(struct table *table, const Google__Protobuf__Timestamp *at)
 {
     if (!at || !rfc3339_in_range(at->seconds, at->nanos)) {
         table_add(table, "");
@@ -211,7 +186,7 @@ static void add_ledger_entry(struct table *table, const Balances__V1__LedgerEntr
     if (strncmp(type_name, prefix, strlen(prefix)) == 0)
         type_name += strlen(prefix);
 
-    add_instant(table, entry->timestamp);
+    view_add_instant(table, entry->timestamp);
     table_add(table, entry->amount);
     table_add(table, sum);
     table_add(table, entry->draft ? "draft" : "final");
@@ -236,8 +211,8 @@ static void add_balance(struct view *view, const struct balance_row *row)
     table_add(table, row->amount);
     table_add(table, row->balance);
     table_add(table, balance_row_credit_type(row));
-    add_instant(table, row->starts);
-    add_instant(table, row->ends);
+    view_add_instant(table, row->starts);
+    view_add_instant(table, row->ends);
     table_add(table, row->scope);
     struct running_sum sum = {0};
     for (size_t i = 0; i < row->ledger_count; i++)

@@ -18,6 +18,12 @@ extern const struct view_kind view_net;
 /* How the balances of a list went down, drawn from their ledgers. */
 extern const struct view_kind view_burn_down;
 extern const struct view_kind view_ledger;
+/* Of account balances: one of them, or a list. */
+extern const struct view_kind view_accounts;
+extern const struct view_kind view_transactions;
+extern const struct view_kind view_summary;
+extern const struct view_kind view_types;
+extern const struct view_kind view_order;
 /* What covers each charge, and what nothing covers. */
 extern const struct view_kind view_draw;
 /* Of every write that answers with an id, an amount or a token alone. */

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <balances/v1/account_balances.pb-c.h>
 #include <balances/v1/balances.pb-c.h>
 #include <balances/v1/ledger.pb-c.h>
 
@@ -99,6 +100,24 @@ static void instant_that_is_none_is_refused(void **state)
         assert_int_equal(seconds, 42);
         assert_int_equal(nanos, 42);
     }
+}
+
+static void versions_have_64_bits(void **state)
+{
+    (void)state;
+    Balances__V1__UpdateTransactionTypeRequest *request = malloc(sizeof *request);
+    assert_non_null(request);
+    balances__v1__update_transaction_type_request__init(request);
+
+    assert_int_equal(set(request, "version", field_set_int64, "9223372036854775807"), ERR_OK);
+    assert_int_equal(request->version, INT64_MAX);
+    assert_int_equal(set(request, "version", field_set_int64, "-3"), ERR_OK);
+    static const char *const none[] = {"",    "x", "1x", " 1", "+1", "9223372036854775808",
+                                       "1.5", "-"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_int_equal(set(request, "version", field_set_int64, none[i]), ERR_INVALID);
+    assert_int_equal(request->version, -3);
+    protobuf_c_message_free_unpacked(&request->base, NULL);
 }
 
 static void scalar_fields_take_the_last_value(void **state)
@@ -340,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(instant_is_read_in_every_form_of_rfc3339),
         cmocka_unit_test(instant_that_is_none_is_refused),
+        cmocka_unit_test(versions_have_64_bits),
         cmocka_unit_test(scalar_fields_take_the_last_value),
         cmocka_unit_test(enums_are_found_by_either_name),
         cmocka_unit_test(consistency_is_one_of_three),
