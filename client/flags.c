@@ -223,7 +223,8 @@ const struct request_flag request_flags[] = {
      "No new transactions may be of this type"},
     {"order", "WHAT,...", GROUP_WRITE, field_add_enums,
      {"order"},
-     "prepayment, balance or both, in the order in which they burn; none returns a customer to the organization's order"},
+     "prepayment, balance or both, in the order in which they burn; none returns a customer to the "
+     "organization's order"},
     {"segment", "ID", GROUP_WRITE, field_set_text,
      {"segment_id"},
      "The segment of the balance"},

@@ -78,8 +78,8 @@ def test_accounts_are_found_by_flags(here, ada):
     first, second = account(here, ada, "1"), account(here, ada, "2", "--rollover-before", instant(here.day(60)),
                                                      "--contract", ada.home)
     day = instant(here.day(31))
-    for flags, due in ((["--ids", first["id"]], ["1"]), (["--contract", ada.home], ["2"]), (["--ends-from", day], ["2"]),
-                       (["--ends-before", day], ["1"]), (["--limit", "1"], ["1"]),
+    for flags, due in ((["--ids", first["id"]], ["1"]), (["--contract", ada.home], ["2"]),
+                       (["--ends-from", day], ["2"]), (["--ends-before", day], ["1"]), (["--limit", "1"], ["1"]),
                        (["--limit", "1", "--all"], ["1", "2"])):
         lines = run(here, "accounts", "--customer", ada.id, *flags).stdout.splitlines()
         assert [line.split()[1] for line in lines if "-" in line] == due
