@@ -104,14 +104,6 @@ static void drop(struct batch_member *m)
     m->batch->member_count--;
 }
 
-/* Whatever fails now: a commit that this one was in before may take place all the same. */
-static enum next fail_member(struct batch_member *m, enum err err)
-{
-    if (err == ERR_UNKNOWN || (m->was_unsettled && !m->repeatable))
-        return write_fail_unknown(&m->write);
-    return call_fail_with(m->write.call, err);
-}
-
 /* The last step of a member, whatever became of the batch. */
 static enum next step_ended(struct call *c)
 {
@@ -120,7 +112,7 @@ static enum next step_ended(struct call *c)
 
     drop(m);
     if (m->err != ERR_OK)
-        return fail_member(m, m->err);
+        return call_fail_with(c, m->err);
     if (w->replayed && !m->was_unsettled)
         call_add_metadata(c, "idempotent-replayed", "true");
     return write_reply(w);
@@ -362,6 +354,15 @@ static void read_log(struct batch *b, struct sql_reader *r)
     }
 }
 
+/* What began with a version that has passed, and is not in the log, did not take place and never
+ * will. */
+static void end_doubts(struct batch *b)
+{
+    for (struct batch_member *m = batch_next(b, NULL); m; m = batch_next(b, m))
+        if (m->write.call->doubt && !m->write.replayed && m->write.lost != b->version)
+            write_end_doubt(&m->write);
+}
+
 static enum err read_state(struct batch *b, const struct sql_result *result)
 {
     if (result_rows(result) != 1)
@@ -370,6 +371,7 @@ static enum err read_state(struct batch *b, const struct sql_result *result)
     b->version = read_null(&r) ? 0 : read_int(&r);
     b->customer_exists = read_bool(&r);
     read_log(b, &r);
+    end_doubts(b);
     enum err err = ERR_OK;
     if (b->customer_exists)
         err = b->method->learn(b, &r);
@@ -389,9 +391,9 @@ static enum next step_decide(struct call *c)
     if (m->err == ERR_EXISTS)
         next = write_fail_reused_id(w);
     else if (m->err != ERR_OK)
-        next = fail_member(m, m->err);
+        next = call_fail_with(c, m->err);
     else if (w->replayed)
-        next = write_make_answer(w) ? WAIT : fail_member(m, ERR_EXHAUSTED);
+        next = write_make_answer(w) ? WAIT : call_fail_with(c, ERR_EXHAUSTED);
     else if (!b->customer_exists)
         next = call_fail_not_found(c, "customer", w->customer_text);
     else
@@ -407,7 +409,7 @@ enum next batch_answer(struct batch_member *m, const ProtobufCMessage *answer)
     const enum err err = write_keep_answer(&m->write, &m->batch->arena, answer);
 
     if (err != ERR_OK)
-        return fail_member(m, err);
+        return call_fail_with(m->write.call, err);
     if (m->repeatable) /* whether it took place is no question */
         m->write.call->late = NULL;
     m->is_decided = true;
@@ -496,7 +498,11 @@ static void settle(struct batch *b)
     list_each_safe (link, &b->members) {
         struct batch_member *m = member_of(link);
         m->was_unsettled |= m->is_decided;
-        if (!m->is_decided || m->write.has_request_id || m->repeatable)
+        if (!m->is_decided || m->repeatable)
+            continue;
+        m->write.lost = b->version;
+        write_begin_doubt(&m->write);
+        if (m->write.has_request_id)
             continue;
         m->err = ERR_UNKNOWN;
         end_member(m);
@@ -537,7 +543,7 @@ static void on_committed(struct sql_req *req, enum err err, const struct sql_res
 
     for (struct batch_member *m = batch_next(b, NULL); m; m = batch_next(b, m)) {
         m->write.call->database_us += req->took_us;
-        if (err != ERR_OK && !req->may_have_run && !m->was_unsettled)
+        if (err != ERR_OK && !req->may_have_run && !m->write.call->doubt)
             m->write.call->late = NULL;
     }
     if (err == ERR_OK)

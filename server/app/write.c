@@ -188,6 +188,10 @@ static enum err read_state(struct write *w, struct sql_reader *r)
     if (err != ERR_OK || w->replayed)
         return err;
     w->version = version;
+    if (w->unsettled && version != w->lost) {
+        w->unsettled = false;
+        write_end_doubt(w);
+    }
     if (lacks_customer(w))
         return r->bad ? ERR_INTERNAL : ERR_OK;
     err = w->method->learn(w, r);
@@ -356,6 +360,24 @@ static const char *advice(const struct write *w)
     return "look before you send it again, or send it with a request_id, which makes that safe";
 }
 
+void write_begin_doubt(struct write *w)
+{
+    struct call *c = w->call;
+
+    c->doubt = arena_printf(&c->arena,
+                            "the connection to the database broke while this was being committed, "
+                            "so whether it took place is not known: %s",
+                            advice(w));
+    if (!c->doubt)
+        c->doubt = "whether this took place is not known";
+}
+
+void write_end_doubt(struct write *w)
+{
+    w->call->doubt = NULL;
+    w->call->late = NULL;
+}
+
 static enum err read_changes(struct write *w, const struct sql_result *result)
 {
     for (int i = 0; i < result_rows(result) && w->change_count < w->change_room; i++) {
@@ -375,7 +397,11 @@ static void on_committed(struct sql_req *req, enum err err, const struct sql_res
 {
     struct write *w = container_of(req, struct write, commit);
 
-    w->unsettled |= err != ERR_OK && req->may_have_run;
+    if (err != ERR_OK && req->may_have_run) {
+        w->unsettled = true;
+        w->lost = w->version;
+        write_begin_doubt(w);
+    }
     if (err == ERR_OK)
         err = read_changes(w, result);
     if (!w->unsettled)
@@ -525,15 +551,7 @@ static enum next step_committed(struct call *c)
         return call_fail_with(c, w->err);
     if (w->has_request_id || w->method->repeatable)
         return look_again(w);
-    return write_fail_unknown(w);
-}
-
-enum next write_fail_unknown(struct write *w)
-{
-    return call_fail(w->call, ERR_UNKNOWN,
-                     "the connection to the database broke while this was being committed, so "
-                     "whether it took place is not known: %s",
-                     advice(w));
+    return call_fail_with(c, ERR_UNKNOWN);
 }
 
 enum next write_fail_version(struct write *w, const char *what, const char *id, int64_t stored,

@@ -13,8 +13,10 @@
  *
  * Nothing is guessed. When the connection breaks under a commit, nobody can say whether it took
  * place. A request that has a request_id, or that may be repeated at will, is tried again: the
- * version's lock makes the old transaction end first, and the log of requests then tells. Any other
- * ends as OUTCOME_UNKNOWN. A deadline that passes meanwhile says so, too.
+ * version's lock makes the old transaction end first, and the log of requests then tells. Where the
+ * version has moved on and the log knows nothing, it did not take place, and never will. Any other
+ * ends as OUTCOME_UNKNOWN, and so does whatever fails before that is known. A deadline that passes
+ * meanwhile says so, too.
  *
  * After the commit, and before the caller hears of it, the cache is told, so that nobody who was
  * told that it is done reads an answer from before. The write stands whether Redis answers or not:
@@ -79,7 +81,8 @@ struct write {
     int step_count;
     bool locked; /* one of them locks the version */
     enum err err;
-    bool unsettled; /* of some commit of ours nobody knows whether it took place */
+    bool unsettled; /* of some commit of ours nobody knows whether it took place, */
+    int64_t lost;   /* and this is the version that it began with */
     bool replayed;
     struct bytes response; /* the answer's bytes, without its token */
     /* What is answered with is there before the commit: afterwards nothing may be missing. */

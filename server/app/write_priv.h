@@ -16,7 +16,9 @@ bool write_make_answer(struct write *w);
 /* Replies with it, and with the version that the ledger has come to. */
 enum next write_reply(struct write *w);
 enum next write_fail_reused_id(struct write *w);
-/* Nobody knows whether it took place, and nobody will look. */
-enum next write_fail_unknown(struct write *w);
+/* From now on nobody knows whether it takes place, and every failure says so; until it is known
+ * that it did not. */
+void write_begin_doubt(struct write *w);
+void write_end_doubt(struct write *w);
 
 extern const char write_took_place[];

@@ -220,6 +220,11 @@ static void add_trailer(struct server_call *c, const char *key, struct bytes val
 static enum next fail(struct server_call *c)
 {
     struct status *s = &c->call.status;
+    if (c->call.doubt) {
+        status_init(s);
+        s->err = ERR_UNKNOWN;
+        s->message = c->call.doubt;
+    }
     struct bytes details =
         status_details(s, &c->call.arena, c->call.worker->server->options.error_domain);
     char pushback[PUSHBACK_TEXT_MAX];
@@ -311,6 +316,7 @@ static void end_early(struct server_call *c)
         maybe_drop(c);
         return;
     }
+    c->call.doubt = NULL;
     if (c->call.late)
         call_fail(&c->call, c->ended, "%s", c->call.late);
     else
@@ -535,6 +541,7 @@ static void arm(struct server_call *c, int method_index)
     c->call.cancel = NULL;
     c->call.release = NULL;
     c->call.late = NULL;
+    c->call.doubt = NULL;
     c->call.database_us = 0;
     c->call.cache = NULL;
     status_init(&c->call.status);

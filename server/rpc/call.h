@@ -50,6 +50,9 @@ struct call {
     void (*release)(struct call *c);
     /* What to tell a caller whose deadline passes now; NULL: the error's own text. */
     const char *late;
+    /* Set where nobody knows whether the call takes effect: any failure is ERR_UNKNOWN then, and
+     * says this; only the deadline has its own words. NULL: it is known. */
+    const char *doubt;
     int64_t database_us; /* for the log: time spent waiting for it, */
     const char *cache;   /* and whether the cache had it; NULL where it was not asked */
 };

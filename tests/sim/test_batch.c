@@ -722,6 +722,46 @@ static void memory_that_runs_out_does_not_settle_it(void **state)
     }
 }
 
+/* Two of a commit that still runs, of whom the second only fits in because of the first, who
+ * leaves. */
+static struct caller *lose_the_first_of_two(void)
+{
+    FAKE_WAIT(&kit.fake, pool_is_ready(kit.app.pool));
+    kit_write(&kit.ledgers[0], SPENT_MAX - kit.ledgers[0].spent);
+    struct caller *first = draw_once(-5), *second = draw_once(5);
+    answer("draw_state");
+    kit_lose(kit_wait("end_writes"), LOST_RUNNING);
+    kit_wait("draw_state");
+    kit_leave(first, ERR_CANCELLED);
+    return second;
+}
+
+/* It is decided on anew without those who have left, and then fails: but the commit may take place.
+ */
+static void failure_before_it_is_known_is_no_answer(void **state)
+{
+    (void)state;
+    struct caller *second = lose_the_first_of_two();
+
+    answer("draw_state");
+    kit_wait_answer(second, ERR_UNKNOWN);
+    kit_end_late(0);
+    assert_int_equal(times(second), 1);
+}
+
+/* What another has written since settles it: that commit never takes place. */
+static void failure_after_others_wrote_is_one(void **state)
+{
+    (void)state;
+    struct caller *second = lose_the_first_of_two();
+
+    kit_write(&kit.ledgers[0], 0);
+    answer("draw_state");
+    kit_wait_answer(second, ERR_PRECONDITION);
+    kit_end_late(0);
+    assert_int_equal(times(second), 0);
+}
+
 /* It keeps the turn meanwhile. */
 static void pause_lasts_a_moment(void **state)
 {
@@ -808,6 +848,8 @@ int main(void)
         TEST(who_does_not_know_looks_until_it_does),
         TEST(commit_that_fails_later_does_not_settle_it),
         TEST(memory_that_runs_out_does_not_settle_it),
+        TEST(failure_before_it_is_known_is_no_answer),
+        TEST(failure_after_others_wrote_is_one),
         cmocka_unit_test_setup_teardown(pause_lasts_a_moment, setup_two_connections, teardown),
         TEST(nobody_hears_before_the_cache),
         TEST(without_a_cache_nobody_is_told),
