@@ -61,6 +61,7 @@ static int read_token(const char *path, char *ret_token)
 
 static int connect_to(const struct options *options, struct balances **ret)
 {
+    const char *why;
     char token[MAX_TOKEN_BYTES];
     if (options->token_file) {
         int failed = read_token(options->token_file, token);
@@ -72,19 +73,14 @@ static int connect_to(const struct options *options, struct balances **ret)
         .token = options->token_file ? token : NULL,
         .user_agent = "balancectl/" BALANCED_VERSION,
     };
-    switch (balances_open(&how, ret)) {
-    case ERR_OK:
+    *ret = balances_open(&how, &why);
+    if (*ret)
         return 0;
-    case ERR_INVALID:
-        fprintf(
-            stderr,
-            "balancectl: --token-file: %s: its first line is no token: one word of visible ASCII\n",
-            options->token_file);
-        return EXIT_OTHER;
-    default:
-        fputs("balancectl: out of memory\n", stderr);
-        return EXIT_OTHER;
-    }
+    if (options->token_file)
+        fprintf(stderr, "balancectl: --token-file: %s: %s\n", options->token_file, why);
+    else
+        fprintf(stderr, "balancectl: %s\n", why);
+    return EXIT_OTHER;
 }
 
 /* Whether a write may have taken place though its answer is an error. */

@@ -2,6 +2,7 @@
  * is channel.c; nothing of it shows here. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,13 +28,19 @@ struct channel_result {
     size_t details_bytes;
 };
 
-/* `user_agent` may be NULL. NULL without memory; a bad address fails the calls, not this. */
-struct channel *channel_create(const char *address, const char *user_agent);
-/* Takes NULL. No call may be under way. */
+/* `user_agent` may be NULL; `attempts` from 1 to 5. NULL without memory; a bad address fails the
+ * calls, not this. */
+struct channel *channel_create(const char *address, const char *user_agent, int attempts);
+/* Ends the calls that were started, and waits until they have been told. Takes NULL. No blocking
+ * call may be under way. */
 void channel_free(struct channel *channel);
 
 /* One unary call; blocks until it is over, which is never after the timeout. Any number of threads
  * may be in it at once. */
 void channel_call(struct channel *channel, const struct channel_call *call,
                   struct channel_result *ret);
+/* The same without waiting: `done`, on the channel's thread, takes the result over. False without
+ * memory or a thread. */
+bool channel_start(struct channel *channel, const struct channel_call *call,
+                   void (*done)(void *arg, struct channel_result *result), void *arg);
 void channel_result_done(struct channel_result *result);

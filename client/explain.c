@@ -9,6 +9,8 @@
 
 #include <google/rpc/error_details.pb-c.h>
 
+#include "base/err.h"
+
 #include "client/text.h"
 
 /* Pieces in brackets: " [a; b]". */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "client/balances.h"
 #include "grpc/health/v1/health.pb-c.h"
 
@@ -26,14 +27,17 @@ static void address_of(const char *listen, char *out, size_t size)
 bool healthcheck(const char *listen, int64_t timeout_us)
 {
     char address[512];
-    struct balances *server = NULL;
+    const char *why;
     struct balances_answer answer;
     Grpc__Health__V1__HealthCheckRequest request;
 
     address_of(listen, address, sizeof address);
-    const struct balances_options options = {.address = address, .user_agent = "balanced"};
-    if (balances_open(&options, &server) != ERR_OK) {
-        fprintf(stderr, "balanced: out of memory\n");
+    /* Whoever asks asks again. */
+    const struct balances_options options = {
+        .address = address, .user_agent = "balanced", .attempts = 1};
+    struct balances *server = balances_open(&options, &why);
+    if (!server) {
+        fprintf(stderr, "balanced: %s\n", why);
         return false;
     }
     grpc__health__v1__health_check_request__init(&request);
