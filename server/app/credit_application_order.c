@@ -153,31 +153,20 @@ static void read_set_order(struct set_order *s, const set_request *in)
     }
 }
 
-static const struct write_method customer_method = {
+static const struct write_method set_method = {
     .name = "SetCreditApplicationOrder",
     .answer = &balances__v1__set_credit_application_order_response__descriptor,
     .state = SQL_ORDER_STATE,
     .ask = set_ask,
     .learn = set_learn,
     .decide = set_decide,
-};
-
-static const struct write_method installation_method = {
-    .name = "SetCreditApplicationOrder",
-    .answer = &balances__v1__set_credit_application_order_response__descriptor,
-    .state = SQL_ORDER_STATE,
-    .ask = set_ask,
-    .learn = set_learn,
-    .decide = set_decide,
-    .of_installation = true,
 };
 
 enum next set_credit_application_order(struct call *c)
 {
     set_request *in = (set_request *)c->request;
     const bool of_customer = *in->customer_id != '\0';
-    struct set_order *s =
-        write_open(c, of_customer ? &customer_method : &installation_method, sizeof *s);
+    struct set_order *s = write_open(c, &set_method, sizeof *s);
 
     if (!s)
         return call_fail_with(c, ERR_EXHAUSTED);

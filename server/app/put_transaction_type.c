@@ -169,7 +169,6 @@ static const struct write_method create_method = {
     .ask = ask,
     .learn = learn,
     .decide = decide_create,
-    .of_installation = true,
 };
 
 enum next create_transaction_type(struct call *c)
@@ -191,7 +190,6 @@ static const struct write_method update_method = {
     .ask = ask,
     .learn = learn,
     .decide = decide_update,
-    .of_installation = true,
 };
 
 enum next update_transaction_type(struct call *c)
@@ -217,7 +215,6 @@ static const struct write_method delete_method = {
     .ask = ask,
     .learn = learn,
     .decide = decide_delete,
-    .of_installation = true,
 };
 
 enum next delete_transaction_type(struct call *c)

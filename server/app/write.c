@@ -173,9 +173,14 @@ static enum err read_log(struct write *w, struct sql_reader *r)
     return ERR_OK;
 }
 
+static bool is_of_installation(const struct write *w)
+{
+    return id_equal(&w->customer, &installation_id);
+}
+
 static bool lacks_customer(const struct write *w)
 {
-    return !w->customer_exists && !w->method->makes_customer && !w->method->of_installation;
+    return !w->customer_exists && !w->method->makes_customer && !is_of_installation(w);
 }
 
 static enum err read_state(struct write *w, struct sql_reader *r)
@@ -269,7 +274,7 @@ enum next write_reply(struct write *w)
     const ProtobufCFieldDescriptor *token =
         protobuf_c_message_descriptor_get_field_by_name(w->method->answer, "consistency_token");
 
-    if (token && !w->method->of_installation) {
+    if (token && !is_of_installation(w)) {
         consistency_token_make(pool_key(app_of(w)->pool), &w->customer, w->version, w->token);
         *(char **)(void *)((char *)w->answer + token->offset) = w->token;
     }

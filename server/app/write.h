@@ -47,9 +47,8 @@ struct write_method {
     /* Fails the call, or adds steps and ends with write_commit(). Called anew when another write
      * came first. */
     enum next (*decide)(struct write *w);
-    bool makes_customer;  /* others fail where there is none */
-    bool of_installation; /* of no customer: under installation_id, and without a token */
-    bool repeatable;      /* twice has the effect of once, so there is no request id */
+    bool makes_customer; /* others fail where there is none */
+    bool repeatable;     /* twice has the effect of once, so there is no request id */
 };
 
 /* A ledger and the version that it has come to, which the cache is told. */
@@ -62,7 +61,7 @@ struct write_change {
 struct write {
     struct call *call;
     const struct write_method *method;
-    struct id customer; /* installation_id: of none */
+    struct id customer; /* installation_id: of none, and then there is no token */
     const char *customer_text;
     bool has_request_id;
     struct id request_id;

@@ -4,7 +4,6 @@ What a write answers is compared with what reads show afterwards; a refusal chan
 What invoices draw from account balances is in test_draw_down.py, their transactions in test_transactions.py.
 """
 
-import contextlib
 import threading
 
 import grpc
@@ -13,8 +12,8 @@ import pytest
 import draws
 import harness
 import world
-import writes
 from world import ACCOUNT, CREDIT, USD, new_id, stamp
+from writes import refused
 
 USAGE, AD_HOC = 2, 6
 
@@ -75,14 +74,6 @@ def listed(here, customer, **fields):
 def top_up(here, customer, balance, amount, **fields):
     return here.call("CreateTransaction", customer, balance_id=balance.id, amount=amount,
                      transaction_type_id=here.transaction_type, **fields).transaction
-
-
-@contextlib.contextmanager
-def refused(here, code, reason=None):
-    before = writes.everything(here)
-    with harness.fails(code, reason) as error:
-        yield error
-    assert writes.everything(here) == before
 
 
 # Creating --------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 Numbers are those of domain.md where it has them. test_draw_races.py is about many callers at once.
 """
 
-import contextlib
 
 import pytest
 
@@ -14,6 +13,7 @@ import writes
 from draws import account, balance, charge, drafts, net, short
 from reference import CREDIT, POSTPAID, PREPAID
 from world import new_id, stamp
+from writes import refused
 
 LARGEST = "99999999999999999999999999.999999999999"
 
@@ -39,15 +39,6 @@ def draw(here, ada, *charges, **more):
     """Draws down on a new invoice, unless told otherwise."""
     here.flush()
     return here.call("DrawDown", ada, **draws.request(here, *charges, **more))
-
-
-@contextlib.contextmanager
-def refused(here, code, reason=None):
-    """The block fails so, and changes nothing."""
-    before = writes.everything(here)
-    with harness.fails(code, reason) as error:
-        yield error
-    assert writes.everything(here) == before
 
 
 def covered(answer):

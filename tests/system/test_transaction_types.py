@@ -3,7 +3,6 @@
 They belong to no customer, so each test tells its own apart by their codes.
 """
 
-import contextlib
 import threading
 
 import grpc
@@ -13,6 +12,7 @@ import harness
 import world
 import writes
 from world import new_id
+from writes import refused
 
 CODE = iter(f"code_{n}" for n in range(10**6))
 REPLAYED = ("idempotent-replayed", "true")
@@ -51,14 +51,6 @@ def listed(here, **fields):
         if not answer.next_page:
             return found
         fields["next_page"] = answer.next_page
-
-
-@contextlib.contextmanager
-def refused(here, code, reason=None):
-    before = writes.everything(here)
-    with harness.fails(code, reason) as error:
-        yield error
-    assert writes.everything(here) == before
 
 
 def use(here, type_):

@@ -4,7 +4,6 @@ A refusal changes nothing: `refused` compares all that is stored before and afte
 domain.md B17 where it has them.
 """
 
-import contextlib
 import threading
 
 import grpc
@@ -12,10 +11,9 @@ import pytest
 
 import harness
 import world
-import writes
 from reference import CREDIT
 from world import new_id, stamp
-from writes import held, wait_waiting
+from writes import held, refused, wait_waiting
 
 LARGEST = "99999999999999999999999999.999999999999"
 USER, BILL = 3, 1
@@ -36,14 +34,6 @@ def ada(here):
         here.day(-30), here.day(30), here.day(60), cap="800")
     here.flush()
     return customer
-
-
-@contextlib.contextmanager
-def refused(here, code, reason=None):
-    before = writes.everything(here)
-    with harness.fails(code, reason) as error:
-        yield error
-    assert writes.everything(here) == before
 
 
 def add(here, customer, amount="100", **fields):

@@ -14,7 +14,7 @@ import world
 import writes
 from reference import ACCOUNT, CREDIT, POSTPAID, PREPAID
 from world import USD, new_id, stamp
-from writes import access, credit, invoice, item, made, postpaid, prepaid, segments, shown, version
+from writes import access, credit, invoice, item, made, postpaid, prepaid, refused, segments, shown, version
 
 LARGEST = "99999999999999999999999999.999999999999"
 CREATES = ["CreateCommit", "CreateCredit"]
@@ -33,16 +33,6 @@ def ada(here):
     customer.home = customer.contract()
     here.flush()
     return customer
-
-
-@contextlib.contextmanager
-def refused(here, code, reason=None):
-    """The block fails so, and changes nothing."""
-    before = writes.everything(here)
-    with harness.fails(code, reason) as error:
-        yield error
-    assert error.details["ErrorInfo"].domain == "balances"
-    assert writes.everything(here) == before
 
 
 @contextlib.contextmanager

@@ -94,6 +94,16 @@ def everything(here):
 
 
 @contextlib.contextmanager
+def refused(here, code, reason=None):
+    """The block fails so, and nothing that is stored has changed."""
+    before = everything(here)
+    with harness.fails(code, reason) as error:
+        yield error
+    assert error.details["ErrorInfo"].domain == "balances"
+    assert everything(here) == before
+
+
+@contextlib.contextmanager
 def held(url, customer):
     """The customer's version is locked meanwhile: commits wait. Yields the session that holds it."""
     with contextlib.closing(psycopg2.connect(url, application_name="test")) as session:
