@@ -175,7 +175,7 @@ static enum err read_log(struct write *w, struct sql_reader *r)
 
 static bool is_of_installation(const struct write *w)
 {
-    return id_equal(&w->customer, &installation_id);
+    return id_is_nil(&w->customer);
 }
 
 static bool lacks_customer(const struct write *w)

@@ -56,25 +56,19 @@ enum err segment_remaining(const struct balance *b, const struct segment *s,
     return amount_sum_value(&sum, ret);
 }
 
-/* What the rollover spent stands on what was carried to it, so that much of the access segment is
- * gone, too, as long as the cap lets it be carried. */
+/* What the rollover spent was there before in the access segment, so that much of it is gone, too:
+ * also where a debt was made, or the cap was lowered since. */
 static enum err held_by_rollover(const struct balance *b, amount *ret)
 {
     const struct segment *to = find_role(b, SEGMENT_ROLLOVER);
-    amount carried, left;
+    struct amount_sum sum = {0};
+    amount put_in = 0;
 
-    *ret = 0;
-    if (to == NULL)
-        return ERR_OK;
-    enum err err = balance_carried(b, INCLUDE_FINAL_AND_DRAFT, &carried);
-    if (err == ERR_OK)
-        err = segment_remaining(b, to, INCLUDE_FINAL_AND_DRAFT, &left);
-    if (err != ERR_OK)
-        return err;
-    if (left < 0)
-        left = 0;
-    *ret = left < carried ? carried - left : 0;
-    return ERR_OK;
+    if (to != NULL)
+        add_entries(&sum, to, INCLUDE_FINAL_AND_DRAFT);
+    const enum err err = amount_sum_value(&sum, &put_in);
+    *ret = put_in < 0 ? -put_in : 0;
+    return err;
 }
 
 enum err segment_drawable(const struct balance *b, const struct segment *s, amount *ret)

@@ -15,8 +15,8 @@ MUST_CHECK enum err segment_remaining(const struct balance *b, const struct segm
  * where nothing rolls over (domain.md B17). */
 MUST_CHECK enum err balance_carried(const struct balance *b, enum inclusion inclusion, amount *ret);
 
-/* How much may be taken from a segment without any segment going below zero: what is left of it,
- * less what its rollover has spent already of what was carried there. Never negative. */
+/* How much may be taken from a segment without debt: what is left of it, less what its rollover has
+ * spent already, because that was carried there. Never negative. */
 MUST_CHECK enum err segment_drawable(const struct balance *b, const struct segment *s, amount *ret);
 
 /* Usable now: the sum over active segments, floored at zero per segment unless `allow_overdraft`;

@@ -5,8 +5,6 @@
 #include "ledger/derived.h"
 #include "ledger/schedule.h"
 
-enum { SEGMENTS = 2 }; /* of an account balance at most: access and rollover */
-
 static const struct segment *find_segment(const struct balance *b, instant applied)
 {
     for (size_t i = 0; i < b->segment_count; i++) {
@@ -17,47 +15,21 @@ static const struct segment *find_segment(const struct balance *b, instant appli
     return NULL;
 }
 
-/* Whether a segment would have less than nothing, and less than now. */
-static enum err is_overdrawn(const struct balance *before, const struct balance *after, size_t i,
-                             bool *ret)
+/* Whether the sums stay amounts. */
+static bool fits(const struct balance *b, const struct segment *segment, amount value)
 {
-    amount had, has;
+    amount manual, total;
 
-    enum err err = segment_remaining(before, &before->segments[i], INCLUDE_FINAL_AND_DRAFT, &had);
-    if (err == ERR_OK)
-        err = segment_remaining(after, &after->segments[i], INCLUDE_FINAL_AND_DRAFT, &has);
-    if (err == ERR_OK)
-        *ret = has < 0 && has < had;
-    return err;
-}
-
-static enum err check_left(const struct balance *b, size_t at, amount value, bool *ret_beyond)
-{
-    struct segment segments[SEGMENTS];
-    struct balance after = *b;
-    amount total;
-
-    for (size_t i = 0; i < b->segment_count; i++)
-        segments[i] = b->segments[i];
-    after.segments = segments;
-    enum err err = amount_add(segments[at].manual, value, &segments[at].manual);
-    if (err == ERR_OK)
-        err = balance_total(&after, &total);
-    for (size_t i = 0; i < b->segment_count && err == ERR_OK; i++) {
-        bool overdrawn = false;
-        err = is_overdrawn(b, &after, i, &overdrawn);
-        *ret_beyond |= overdrawn && !b->allow_overdraft;
-    }
-    return err;
+    return amount_add(segment->manual, value, &manual) == ERR_OK &&
+           balance_total(b, &total) == ERR_OK && amount_add(total, value, &total) == ERR_OK;
 }
 
 struct transaction_verdict transaction_check(const struct balance *b, instant now, instant applied,
                                              amount value)
 {
     struct transaction_verdict v = {.outcome = TRANSACTION_KIND};
-    bool beyond = false;
 
-    if (b->kind != BALANCE_ACCOUNT || b->segment_count > SEGMENTS)
+    if (b->kind != BALANCE_ACCOUNT)
         return v;
     v.outcome = TRANSACTION_ARCHIVED;
     if (b->archived)
@@ -70,10 +42,10 @@ struct transaction_verdict transaction_check(const struct balance *b, instant no
     if (segment_state_at(v.segment, now) == SEGMENT_EXPIRED)
         return v;
     v.outcome = TRANSACTION_TOO_LARGE;
-    if (check_left(b, (size_t)(v.segment - b->segments), value, &beyond) != ERR_OK ||
-        segment_remaining(b, v.segment, INCLUDE_FINAL_AND_DRAFT, &v.left) != ERR_OK)
+    if (!fits(b, v.segment, value) || segment_drawable(b, v.segment, &v.left) != ERR_OK)
         return v;
-    v.outcome = beyond ? TRANSACTION_BEYOND_LEFT : TRANSACTION_DUE;
+    v.outcome = value < 0 && -value > v.left && !b->allow_overdraft ? TRANSACTION_BEYOND_LEFT
+                                                                    : TRANSACTION_DUE;
     return v;
 }
 

@@ -19,15 +19,14 @@ enum transaction_outcome {
 struct transaction_verdict {
     enum transaction_outcome outcome;
     const struct segment *segment; /* that takes it, or has ended; NULL if there is none */
-    amount left;                   /* where it takes more than that */
+    amount left;                   /* what a debit may take from it */
 };
 
 /* The segment is the one that covers `applied`. What is applied before the balance starts goes to
  * the access segment and, like everything in an upcoming segment, waits for its start.
  *
- * What is left counts the deductions of drafts. A debit in the access segment may not take what a
- * debit in the rollover segment has been promised; a debt that was there before forbids nothing
- * that does not add to it. */
+ * A debit takes no more than a charge could, whatever the date: what is left after the deductions
+ * of drafts and, in the access segment, without what the rollover has spent of it. */
 struct transaction_verdict transaction_check(const struct balance *b, instant now, instant applied,
                                              amount value);
 

@@ -111,16 +111,14 @@ class AccountSteps:
         access = balance.segments[0]
         segment = next((s for s in balance.segments if ref.is_active(s, at)),
                        access if at < access.starting_at else None)
-        had = lefts(balance)
         if segment is None or segment.ending_before <= self.now:
             assert answer == "FAILED_PRECONDITION", answer
             return "transaction refused"
-        entry = world.Entry("", "ACCOUNT_BALANCE_TRANSACTION", False, value, applied, segment.id)
-        segment.entries.append(entry)
-        if not balance.allow_overdraft and overdrawn(balance, had):
-            segment.entries.remove(entry)
+        if not balance.allow_overdraft and value < 0 and -value > max(0, draw.available(balance, segment)):
             assert answer == "FAILED_PRECONDITION", answer
             return "debit refused"
+        entry = world.Entry("", "ACCOUNT_BALANCE_TRANSACTION", False, value, applied, segment.id)
+        segment.entries.append(entry)
         made = answer.transaction
         entry.at = world.micros(made.applied_date)  # to the microsecond, where it is now
         running = sum(e.value for s in balance.segments for e in s.entries if not e.draft)

@@ -105,6 +105,20 @@ static void debt_from_before_forbids_no_credit(void **state)
     assert_int_equal(check(now, now, "-1").outcome, TRANSACTION_BEYOND_LEFT);
 }
 
+/* More was spent of it than is carried now, by an overdraft or before the cap was lowered. */
+static void debit_leaves_what_the_rollover_has_spent(void **state)
+{
+    (void)state;
+    const instant now = date(2024, 6, 1);
+
+    book.balance.rollover_cap = units("100");
+    book_draft(&book, rollover, ENTRY_ACCOUNT_BALANCE_DEDUCTION, "-900", now);
+    assert_int_equal(check(now, now, "-100").outcome, TRANSACTION_DUE);
+    const struct transaction_verdict v = check(now, now, "-101");
+    assert_int_equal(v.outcome, TRANSACTION_BEYOND_LEFT);
+    assert_amount(v.left, "100");
+}
+
 static void transaction_keeps_every_sum_in_range(void **state)
 {
     (void)state;
@@ -194,6 +208,7 @@ int main(void)
         cmocka_unit_test_setup(debit_ends_at_what_is_left_drafts_included, open_book),
         cmocka_unit_test_setup(debit_of_the_rollover_ends_at_what_is_carried, open_book),
         cmocka_unit_test_setup(debt_from_before_forbids_no_credit, open_book),
+        cmocka_unit_test_setup(debit_leaves_what_the_rollover_has_spent, open_book),
         cmocka_unit_test_setup(transaction_keeps_every_sum_in_range, open_book),
         cmocka_unit_test_setup(summary_follows_the_example, open_book),
         cmocka_unit_test_setup(summary_without_a_cap_expires_nothing_before_the_end, open_book),
