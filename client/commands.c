@@ -106,6 +106,12 @@ static const ProtobufCMessageDescriptor *request_type(const struct command *comm
     return method->input;
 }
 
+bool command_pages(const struct command *command)
+{
+    return protobuf_c_message_descriptor_get_field_by_name(request_type(command), "next_page") &&
+           !command_draws(command);
+}
+
 /* An order of credit is a customer's or, without one, the organization's. */
 bool command_needs_customer(const struct command *command)
 {

@@ -22,6 +22,8 @@ extern const struct command commands[COMMAND_COUNT];
 
 /* NULL if there is none of this name. */
 const struct command *command_find(const char *name);
+/* Whether its answer comes in pages that may be asked for. */
+bool command_pages(const struct command *command);
 /* Whether it is about a customer, always. */
 bool command_needs_customer(const struct command *command);
 /* Whether it changes something. */

@@ -103,7 +103,7 @@ const struct request_flag request_flags[] = {
     {"id", "ID", GROUP_WRITE, field_set_text,
      {"id", "balance_id"},
      "What it is about: a balance or a transaction type; in the catalog what is made or archived"},
-    {"version", "N", GROUP_WRITE, field_set_int64,
+    {"if-version", "N", GROUP_WRITE, field_set_int64,
      {"version"},
      "The version that was read: another one by now is not overwritten"},
     {"code", "CODE", GROUP_WRITE, field_set_text,

@@ -4,7 +4,6 @@
  * the command. Those of a request are in flags.c. */
 #include "client/options.h"
 
-#include <argp.h>
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "base/id.h"
 #include "client/fields.h"
 #include "client/flags.h"
+#include "client/manual.h"
 #include "client/memory.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -29,6 +29,24 @@ enum {
     KEY_TOKEN_FILE,
     KEY_ALL,
     KEY_FLAG, /* this and the following: request_flags[key - KEY_FLAG] */
+};
+
+const char about_tables[] = "A table leaves out or cuts (...) what a narrow terminal has no room "
+                            "for, never an amount. Piped "
+                            "into another program it is complete; $COLUMNS overrides.";
+const char about_exit[] =
+    "0 if the answer is printed, or if nobody reads it to its end; 2 for a command line that is "
+    "wrong; 64 and the gRPC status code on top if the call fails (67 INVALID_ARGUMENT, 68 "
+    "DEADLINE_EXCEEDED, 69 NOT_FOUND, 78 UNAVAILABLE); 1 for anything else.";
+const char all_pages_flag[] = "all";
+const char all_pages_doc[] =
+    "All pages, from the first or from --page; JSON has one document for each";
+
+const struct local_command local_commands[] = {
+    {"completion", "Prints what bash completes commands and flags by: source it.",
+     completion_print},
+    {"manual", "Prints the manual page, for man.", manual_print},
+    {0},
 };
 
 /* What a parse in progress knows. */
@@ -88,7 +106,7 @@ static error_t parse_program_option(int key, char *arg, struct argp_state *state
     }
 }
 
-static const struct argp_option program_options[] = {
+const struct argp_option program_options[] = {
     {"address", KEY_ADDRESS, "HOST:PORT", 0,
      "The server, also unix:PATH; $BALANCECTL_ADDRESS or 127.0.0.1:50051 by default",
      GROUP_PROGRAM},
@@ -182,13 +200,12 @@ static void list_flags(const struct command *command, const ProtobufCMessageDesc
         ret[count++] = (struct argp_option){.doc = "What to look for:", .group = GROUP_SELECTION};
         ret[count++] = (struct argp_option){.doc = "What to show:", .group = GROUP_CONTENT};
     }
-    if (protobuf_c_message_descriptor_get_field_by_name(request, "next_page") &&
-        !command_draws(command)) {
+    if (command_pages(command)) {
         ret[count++] = (struct argp_option){.doc = "Pages:", .group = GROUP_PAGE};
         ret[count++] = (struct argp_option){
-            .name = "all",
+            .name = all_pages_flag,
             .key = KEY_ALL,
-            .doc = "All pages, from the first or from --page; JSON has one document for each",
+            .doc = all_pages_doc,
             .group = GROUP_PAGE,
         };
     }
@@ -227,6 +244,16 @@ static void parse_command(struct parse *parse, int argc, char **argv)
     free(flags);
 }
 
+static void run_local(const char *name)
+{
+    for (const struct local_command *local = local_commands; local->name; local++) {
+        if (strcmp(local->name, name) != 0)
+            continue;
+        local->print(stdout);
+        exit(fflush(stdout) == 0 ? 0 : 1);
+    }
+}
+
 static error_t parse_main_option(int key, char *arg, struct argp_state *state)
 {
     struct parse *parse = state->input;
@@ -235,6 +262,7 @@ static error_t parse_main_option(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = parse;
         return 0;
     case ARGP_KEY_ARG:
+        run_local(arg);
         parse->options->command = command_find(arg);
         if (!parse->options->command)
             argp_error(state, "\"%s\" is no command; balancectl --help lists them", arg);
@@ -248,6 +276,16 @@ static error_t parse_main_option(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+/* The texts behind the options are those of the manual page. */
+static char *add_abouts(int key, const char *text, void *input)
+{
+    char *whole = NULL;
+    (void)input;
+    if (key != ARGP_KEY_HELP_POST_DOC)
+        return (char *)(uintptr_t)text;
+    return asprintf(&whole, "%s\n\nExit status: %s", about_tables, about_exit) < 0 ? NULL : whole;
 }
 
 void options_parse(int argc, char **argv, struct options *ret)
@@ -290,14 +328,10 @@ void options_parse(int argc, char **argv, struct options *ret)
                "  order, set-order  whether prepayments burn before account balances\n\n"
                "  put-customer, put-contract, put-product, put-credit-type  make what balances "
                "refer to, or change it\n"
-               "  archive-contract  archive a contract and its balances\v"
-               "A table leaves out or cuts (...) what a narrow terminal has no room for, never an "
-               "amount. Piped into another program it is complete; $COLUMNS overrides.\n\n"
-               "Exit status: 0 if the answer is printed, or if nobody reads it to its end; 2 for a "
-               "command line that is wrong; 64 and the gRPC status code on top if the call fails "
-               "(67 INVALID_ARGUMENT, 68 DEADLINE_EXCEEDED, 69 NOT_FOUND, 78 UNAVAILABLE); 1 for "
-               "anything else.",
+               "  archive-contract  archive a contract and its balances\n\n"
+               "  completion, manual  what a shell completes by, and the manual page\v",
         .children = children,
+        .help_filter = add_abouts,
     };
     argp_program_version = "balancectl " BALANCED_VERSION;
     argp_err_exit_status = EXIT_USAGE;

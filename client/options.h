@@ -1,8 +1,10 @@
 /* The command line of balancectl. */
 #pragma once
 
+#include <argp.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <protobuf-c/protobuf-c.h>
 
@@ -27,6 +29,17 @@ struct options {
     enum output output;
     bool all_pages;
 };
+
+/* What the manual page takes from --help. */
+extern const struct argp_option program_options[]; /* ends with one without a name */
+extern const char about_tables[], about_exit[], all_pages_flag[], all_pages_doc[];
+
+/* Commands that ask no server. */
+struct local_command {
+    const char *name, *doc;
+    void (*print)(FILE *out);
+};
+extern const struct local_command local_commands[]; /* ends with one without a name */
 
 /* The arguments must be main()'s: some are rewritten. Ends the program with status 2 and a line
  * that names the flag and what it takes if something is wrong, with 0 after --help and --version.

@@ -63,12 +63,12 @@ def test_account_balance_is_shown_changed_and_deleted(here, ada):
         assert titles.split() == ["ID", "CODE", "NAME", "AMOUNT", "CREDIT", "TYPE", "STARTS", "ENDS", "ROLLOVER",
                                   "ENDS", "VERSION"]
         assert line.split()[:4] == [made["id"], "main", "Top-up", "0"] and line.split()[-1] == "1"
-    done = run(here, "update-account", "--customer", ada.id, "--id", made["id"], "--version", "1", "--code", "other",
+    done = run(here, "update-account", "--customer", ada.id, "--id", made["id"], "--if-version", "1", "--code", "other",
                "--name", "N", "--credit-type", USD, "--from", instant(here.day(-1)), "--before", instant(here.day(9)))
     assert done.stdout.splitlines()[1].split()[1:3] == ["other", "N"] and done.stdout.rstrip().endswith("2")
     assert "at version 2" in refused(
-        here, 64 + 10, "update-account", "--customer", ada.id, "--id", made["id"], "--version", "1", "--code", "other",
-        "--name", "N", "--credit-type", USD, "--from", instant(here.day(-1)), "--before", instant(here.day(9)))
+        here, 64 + 10, "update-account", "--customer", ada.id, "--id", made["id"], "--if-version", "1", "--code",
+        "other", "--name", "N", "--credit-type", USD, "--from", instant(here.day(-1)), "--before", instant(here.day(9)))
     done = run(here, "delete-account", "--customer", ada.id, "--id", made["id"])
     assert done.stdout.splitlines()[1].split()[1] == "other"
     assert run(here, "accounts", "--customer", ada.id).stderr == "No account balances found.\n"
@@ -111,7 +111,8 @@ def test_types_are_made_listed_archived_and_deleted(here):
     done = run(here, "create-type", "--name", "Gift", "--code", "gift")
     type_, code, name, state = done.stdout.splitlines()[1].split(None, 4)[:4]
     assert (code, name, state) == ("gift", "Gift", "in")
-    done = run(here, "update-type", "--id", type_, "--name", "Gifts", "--code", "gifts", "--archived", "--version", "1")
+    done = run(here, "update-type", "--id", type_, "--name", "Gifts", "--code", "gifts", "--archived", "--if-version",
+               "1")
     assert done.stdout.splitlines()[1].split() == [type_, "gifts", "Gifts", "archived", "2"]
     assert type_ not in run(here, "types").stdout
     for flags in (["--archived"], ["--archived", "--codes", "x,gifts"], ["--archived", "--ids", type_]):
