@@ -196,6 +196,33 @@ enum err server_start(const struct rpc_options *options, struct server **ret, ch
     return ERR_OK;
 }
 
+int server_worker_count(const struct server *s)
+{
+    return s->options.workers;
+}
+
+int64_t server_quiet_ms(const struct server *s, int worker)
+{
+    const int64_t turned_ms =
+        atomic_load_explicit(&s->workers[worker].turned_ms, memory_order_relaxed);
+
+    return (int64_t)(uv_hrtime() / 1000000) - turned_ms;
+}
+
+bool server_worker_is_ready(const struct server *s, int worker)
+{
+    return health_is_ready(s->workers[worker].health);
+}
+
+bool server_is_stopping(const struct server *s)
+{
+    for (int i = 0; i < s->options.workers; i++) {
+        if (health_is_stopped(s->workers[i].health))
+            return true;
+    }
+    return false;
+}
+
 struct command {
     struct tag tag;
     struct worker *worker;

@@ -38,8 +38,10 @@ struct worker {
     bool lent;                   /* the queue thread has the queue */
     uv_sem_t lending;            /* each time that it gets it; or it is to end: */
     bool over;
-    grpc_event brought;  /* by the queue thread */
-    struct tag returned; /* which is in the inbox then */
+    grpc_event brought;         /* by the queue thread */
+    struct tag returned;        /* which is in the inbox then */
+    uv_timer_t beat;            /* so that a loop without work turns, too */
+    _Atomic(int64_t) turned_ms; /* when it last did; for other threads, by the loop's clock */
     void (*on_ended)(struct worker *w);
     struct arena_pool arenas;
     struct health *health;
