@@ -33,6 +33,7 @@ struct run {
     struct server *server;
     struct feed *feed;
     struct monitor *monitor;
+    struct metrics metrics; /* of the main thread */
     uv_loop_t loop;
     uv_signal_t term, interrupt;
     uv_timer_t timer;
@@ -139,7 +140,7 @@ static int serve(const struct config *config)
         return EXIT_USAGE;
     }
     config_log(config);
-    if (monitor_open(config->http_listen, &run.monitor, why, sizeof why) != ERR_OK) {
+    if (monitor_open(config->http_listen, &run.metrics, &run.monitor, why, sizeof why) != ERR_OK) {
         fprintf(stderr, "balanced: %s\n", why);
         return EXIT_FAILED;
     }
@@ -155,7 +156,7 @@ static int serve(const struct config *config)
     uv_timer_init(&run.loop, &run.timer);
     uv_async_init(&run.loop, &run.drained, on_drained);
     run.term.data = run.interrupt.data = &run;
-    run.feed = feed_open(&run.loop, config);
+    run.feed = feed_open(&run.loop, config, &run.metrics);
     uv_signal_start(&run.term, on_signal, SIGTERM);
     uv_signal_start(&run.interrupt, on_signal, SIGINT);
     uv_run(&run.loop, UV_RUN_DEFAULT);

@@ -5,10 +5,14 @@
 #include <stdlib.h>
 
 #include "base/http.h"
+#include "base/metrics.h"
+#include "base/process.h"
+#include "rpc/call_metrics.h"
 #include "rpc/server.h"
 
 struct monitor {
     struct http *http; /* NULL: none */
+    const struct metrics *own;
     _Atomic(const struct server *) server;
 };
 
@@ -58,17 +62,38 @@ static void make_readyz(void *arg, struct http_answer *answer)
         http_print(answer, "ok\n");
 }
 
+static void make_metrics(void *arg, struct http_answer *answer)
+{
+    struct monitor *m = arg;
+    const struct server *s = server_of(m);
+    const struct metrics *all[1 + WORKERS_MAX] = {m->own};
+    int count = 1;
+
+    answer->type = "text/plain; version=0.0.4; charset=utf-8";
+    metric_print_family(answer, "balanced_build_info", "gauge", "1; the label is the version");
+    metric_print(answer, "balanced_build_info", "version=\"" BALANCED_VERSION "\"", 1);
+    for (int i = 0; s && i < server_worker_count(s); i++)
+        all[count++] = server_metrics(s, i);
+    metrics_print(answer, all, count);
+    if (s)
+        call_metrics_print(s, answer);
+    process_print(answer);
+}
+
 static const struct http_page pages[] = {
     {"/livez", make_livez},
     {"/readyz", make_readyz},
+    {"/metrics", make_metrics},
 };
 
-enum err monitor_open(const char *listen, struct monitor **ret, char *why, size_t why_size)
+enum err monitor_open(const char *listen, const struct metrics *own, struct monitor **ret,
+                      char *why, size_t why_size)
 {
     struct monitor *m = calloc(1, sizeof *m);
     enum err err = ERR_OK;
 
     assert(m);
+    m->own = own;
     if (*listen)
         err = http_open(listen, pages, sizeof pages / sizeof *pages, m, &m->http, why, why_size);
     if (err != ERR_OK) {

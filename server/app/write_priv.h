@@ -19,4 +19,7 @@ enum next write_fail_reused_id(struct write *w);
 /* Nobody knows whether it took place, and nobody will look. */
 enum next write_fail_unknown(struct write *w);
 
+/* Counts what became of a commit. */
+void write_count_commit(struct app *app, const struct sql_req *req, enum err err);
+
 extern const char write_took_place[];

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
+
 enum kind { TEXT, URL, OPTIONAL, COUNT, DURATION, LEVEL };
 
 static const struct setting {
@@ -30,7 +32,7 @@ static const struct setting {
      INT64_C(5000000), "how long to wait for it before doing without"},
     {"CACHE_TTL", DURATION, offsetof(struct config, cache_ttl_us), "1m", 1000000,
      INT64_C(1800000000), "how long an answer is kept at most"},
-    {"WORKERS", COUNT, offsetof(struct config, workers), "1", 1, 64,
+    {"WORKERS", COUNT, offsetof(struct config, workers), "1", 1, WORKERS_MAX,
      "independent pairs of threads that serve calls"},
     {"REQUEST_TIMEOUT", DURATION, offsetof(struct config, request_timeout_us), "5s", 10000,
      INT64_C(300000000), "the longest that a call may take, whatever its caller allows"},

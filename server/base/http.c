@@ -25,7 +25,7 @@ struct http {
     char body[HTTP_BODY_BYTES_MAX];
 };
 
-bool http_print(struct http_answer *answer, const char *format, ...)
+void http_print(struct http_answer *answer, const char *format, ...)
 {
     size_t room = HTTP_BODY_BYTES_MAX - answer->len;
     va_list args;
@@ -34,9 +34,9 @@ bool http_print(struct http_answer *answer, const char *format, ...)
     int len = vsnprintf(answer->body + answer->len, room, format, args);
     va_end(args);
     if (len < 0 || (size_t)len >= room)
-        return false;
-    answer->len += (size_t)len;
-    return true;
+        answer->full = true;
+    else
+        answer->len += (size_t)len;
 }
 
 static enum MHD_Result reply(struct MHD_Connection *to, const struct http_answer *answer,
@@ -75,6 +75,11 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *from, const 
             return reply(from, &answer, "GET, HEAD");
         }
         h->pages[i].make(h->arg, &answer);
+        if (answer.full) { /* rather nothing than a part that looks whole */
+            log_error("http", "%s does not fit into %d bytes", path, HTTP_BODY_BYTES_MAX);
+            answer.status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+            answer.len = 0;
+        }
         return reply(from, &answer, NULL);
     }
     answer.status = MHD_HTTP_NOT_FOUND;

@@ -18,6 +18,7 @@ struct http_answer {
     const char *type; /* of the content; static */
     char *body;       /* HTTP_BODY_BYTES_MAX of room */
     size_t len;       /* of the body */
+    bool full;        /* something did not fit: the answer is 500 instead */
 };
 
 struct http_page {
@@ -26,8 +27,8 @@ struct http_page {
     void (*make)(void *arg, struct http_answer *answer);
 };
 
-/* Adds text to the body; what does not fit is left out, and false returned. */
-__attribute__((format(printf, 2, 3))) bool http_print(struct http_answer *answer,
+/* Adds text to the body. */
+__attribute__((format(printf, 2, 3))) void http_print(struct http_answer *answer,
                                                       const char *format, ...);
 
 /* Listens on "host:port" or "[::1]:port" and serves the pages, which outlive it. On failure `why`

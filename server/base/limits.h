@@ -102,6 +102,8 @@ enum {
     FILTERS_MAX = 64,
     FILTER_TERMS_MAX = 1000,
 
+    /* Workers that an operator may ask for. */
+    WORKERS_MAX = 64,
     /* HTTP, for probes and metrics: connections (over it they are closed at once), what a request
      * may have in its headers (431), how long one may say nothing, and a page. */
     HTTP_CONNECTIONS_MAX = 64,

@@ -65,6 +65,7 @@ void server_free(struct server *s);
 int server_worker_count(const struct server *s);
 /* How long ago this worker's loop last turned. */
 int64_t server_quiet_ms(const struct server *s, int worker);
+const struct metrics *server_metrics(const struct server *s, int worker);
 /* What its health says; it stops from server_stop_serving() on. */
 bool server_worker_is_ready(const struct server *s, int worker);
 bool server_is_stopping(const struct server *s);

@@ -18,9 +18,11 @@
 
 #include "base/arena.h"
 #include "base/list.h"
+#include "base/metrics.h"
 #include "rpc/tag.h"
 
 struct call;
+struct call_metrics;
 struct server;
 struct health;
 
@@ -46,6 +48,9 @@ struct worker {
     struct arena_pool arenas;
     struct health *health;
     void *app; /* the application's part, made by rpc_options.open */
+
+    struct metrics metrics;
+    struct call_metrics *call_metrics; /* by method; the last is for paths that are none */
 
     struct list idle_calls; /* calls without work, ready to be armed */
     int *missing;           /* by method: calls to arm as soon as there are idle ones */
