@@ -43,8 +43,7 @@ struct cache {
     struct later missed; /* lookups */
     struct later failed; /* raises */
     bool closing;
-    int open_count; /* of the three above */
-    struct cache_counts counts;
+    int open_count;        /* of the three above */
     int failures;          /* of lookups, in a row; what was lost with one session is one */
     uint64_t lost_session; /* the last one that was counted */
     int64_t skip_until_us;
@@ -66,6 +65,11 @@ bool cache_check_url(const char *text, char *why, size_t why_size)
         return false;
     }
     return true;
+}
+
+static void count(struct cache *c, enum metric which)
+{
+    metrics_add(c->options.metrics, which, 1);
 }
 
 /* ---- names ---- */
@@ -218,6 +222,15 @@ bool cache_same_claim(const struct cache_claim *a, const struct cache_claim *b)
 
 /* ---- the breaker ---- */
 
+static void set_failures(struct cache *c, int failures)
+{
+    const bool open = failures >= BREAKER_FAILURES;
+
+    if (open != (c->failures >= BREAKER_FAILURES))
+        metrics_set(c->options.metrics, METRIC_CACHE_BREAKER_OPEN, open);
+    c->failures = failures;
+}
+
 /* While lookups fail, one for each pause is let through. */
 static bool may_ask(struct cache *c)
 {
@@ -235,23 +248,29 @@ static void note_failed_lookup(struct cache *c, enum err err)
 {
     uint64_t session = redis_session(c->redis);
 
-    c->counts.failures++;
+    count(c, METRIC_CACHE_FAILURES);
     if (err == ERR_UNAVAILABLE && c->lost_session == session)
         return;
     if (err == ERR_UNAVAILABLE)
         c->lost_session = session;
-    if (++c->failures == BREAKER_FAILURES)
+    set_failures(c, c->failures + 1);
+    if (c->failures == BREAKER_FAILURES)
         c->skip_until_us = clock_monotonic_us() + BREAKER_PAUSE_US;
 }
 
 /* ---- looking up ---- */
 
+static void finish(struct cache *c, struct cache_lookup *l)
+{
+    if (l->started_us > 0)
+        metrics_observe(c->options.metrics, HISTOGRAM_CACHE_SECONDS,
+                        clock_monotonic_us() - l->started_us);
+    l->done(l);
+}
+
 static void on_missed(void *arg, struct list *link)
 {
-    struct cache_lookup *l = container_of(link, struct cache_lookup, link);
-
-    (void)arg;
-    l->done(l);
+    finish(arg, container_of(link, struct cache_lookup, link));
 }
 
 /* Calls back in the loop's next turn. */
@@ -278,7 +297,7 @@ static void on_claimed(void *owner, void *arg, enum err err, const struct redis_
             redis_reset(c->redis, "Redis answers another question");
         return;
     }
-    l->done(l);
+    finish(c, l);
 }
 
 static void claim(struct cache *c, struct cache_lookup *l)
@@ -303,24 +322,25 @@ static void claim(struct cache *c, struct cache_lookup *l)
 }
 
 /* Whether the answer is whole, of this very question, of the newest version that is known, fresh
- * enough for the caller, and has not changed by itself since. */
-static bool judge(struct cache *c, struct cache_lookup *l, struct bytes held, struct bytes value)
+ * enough for the caller, and has not changed by itself since; and what to count it as. */
+static enum metric judge(struct cache_lookup *l, struct bytes held, struct bytes value)
 {
     const struct entry_name name = name_of(&l->key);
     struct entry_value entry;
     int64_t newest;
 
-    if (entry_decode(&name, value, &entry) != ERR_OK) {
-        c->counts.refused++;
-        return false;
-    }
-    if (!read_version(held, &newest) || entry.version != newest || entry.version < l->at_least ||
-        l->now >= entry.valid_until)
-        return false;
+    if (entry_decode(&name, value, &entry) != ERR_OK)
+        return METRIC_CACHE_REFUSED;
+    if (!read_version(held, &newest) || entry.version != newest)
+        return METRIC_CACHE_OUTDATED;
+    if (entry.version < l->at_least)
+        return METRIC_CACHE_TOO_OLD;
+    if (l->now >= entry.valid_until)
+        return METRIC_CACHE_EXPIRED;
     l->hit = true;
     l->version = entry.version;
     l->answer = entry.answer;
-    return true;
+    return METRIC_CACHE_HITS;
 }
 
 /* What is not fit now never will be. */
@@ -342,7 +362,7 @@ static void on_read(void *owner, void *arg, enum err err, const struct redis_rep
 
     l->slot = NULL;
     if (err != ERR_OK || reply->self.kind != REDIS_LIST || reply->item_count != 2) {
-        c->counts.misses++;
+        count(c, METRIC_CACHE_UNANSWERED);
         note_failed_lookup(c, err);
         miss_soon(c, l);
         if (err == ERR_OK)
@@ -350,36 +370,35 @@ static void on_read(void *owner, void *arg, enum err err, const struct redis_rep
         return;
     }
     const struct redis_value *held = &reply->items[0], *value = &reply->items[1];
-    uint64_t refused = c->counts.refused;
-    c->failures = 0;
+    enum metric outcome = METRIC_CACHE_ABSENT;
+    set_failures(c, 0);
     if (held->kind == REDIS_TEXT)
         set_claim(&l->claim, held->text);
-    if (value->kind == REDIS_TEXT && judge(c, l, held->text, value->text)) {
-        c->counts.hits++;
-        l->done(l);
-        return;
-    }
-    c->counts.misses++;
-    if (c->counts.refused > refused)
+    if (value->kind == REDIS_TEXT)
+        outcome = judge(l, held->text, value->text);
+    count(c, outcome);
+    if (outcome == METRIC_CACHE_REFUSED)
         drop_answer(c, l);
-    if (held->kind == REDIS_NOTHING)
+    if (!l->hit && held->kind == REDIS_NOTHING)
         claim(c, l);
     else
-        l->done(l);
+        finish(c, l);
 }
 
 void cache_lookup(struct cache *c, struct cache_lookup *l, cache_found_fn *done)
 {
     l->done = done;
     l->slot = NULL;
+    l->started_us = 0;
     l->hit = false;
     l->claim = (struct cache_claim){.place = place_of(c, &l->key.origin)};
     list_init(&l->link);
     if (c->closing || !redis_has_room(c->redis, false) || !may_ask(c)) {
-        c->counts.skipped++;
+        count(c, METRIC_CACHE_SKIPPED);
         miss_soon(c, l);
         return;
     }
+    l->started_us = clock_monotonic_us();
     const struct key_text version = version_key(l->claim.place, &l->key.customer);
     const struct key_text answer = answer_key(l->claim.place, &l->key);
     l->slot = redis_send(c->redis,
@@ -397,6 +416,7 @@ void cache_lookup_cancel(struct cache *c, struct cache_lookup *l)
         return; /* is about to call back */
     redis_abandon(l->slot);
     l->slot = NULL;
+    l->started_us = 0;
     miss_soon(c, l);
 }
 
@@ -408,11 +428,11 @@ static void on_filled(void *owner, void *arg, enum err err, const struct redis_r
 
     (void)arg;
     if (err != ERR_OK)
-        c->counts.failures++;
+        count(c, METRIC_CACHE_FAILURES);
     else if (reply->self.kind == REDIS_NUMBER && reply->self.number == 1)
-        c->counts.fills++;
+        count(c, METRIC_CACHE_FILLS);
     else
-        c->counts.fills_refused++;
+        count(c, METRIC_CACHE_FILLS_REFUSED);
 }
 
 /* Whether this snapshot may stand where the claim was made. One that is older than a version that
@@ -438,7 +458,7 @@ void cache_fill(struct cache *c, const struct cache_key *key, const struct cache
 
     if (c->closing || answer.len > CACHE_ANSWER_BYTES_MAX || !redis_has_room(c->redis, false) ||
         !fits_claim(c, key, claimed, version)) {
-        c->counts.fills_refused++;
+        count(c, METRIC_CACHE_FILLS_REFUSED);
         return;
     }
     entry_encode(&name, &entry, c->entry);
@@ -485,11 +505,11 @@ static void on_raised(void *owner, void *arg, enum err err, const struct redis_r
 
     r->slot = NULL;
     if (raised) {
-        c->counts.raises++;
+        count(c, METRIC_CACHE_RAISES);
         r->done(r, ERR_OK);
         return;
     }
-    c->counts.failures++;
+    count(c, METRIC_CACHE_FAILURES);
     fail_soon(c, r, ERR_UNAVAILABLE);
     if (err == ERR_OK)
         redis_reset(c->redis, "Redis is not the master that it was");
@@ -547,7 +567,8 @@ struct cache *cache_open(const struct cache_options *options)
     assert(c->entry);
     later_open(&c->missed, options->loop, on_missed, c);
     later_open(&c->failed, options->loop, on_failed, c);
-    c->redis = redis_open(&(struct redis_options){options->loop, &url, options->timeout_us, c});
+    c->redis = redis_open(
+        &(struct redis_options){options->loop, &url, options->timeout_us, options->metrics, c});
     c->open_count = 3;
     return c;
 }
@@ -573,9 +594,4 @@ void cache_close(struct cache *c, void (*closed)(void *arg), void *arg)
     redis_close(c->redis, on_part_closed, c);
     later_close(&c->missed, on_part_closed);
     later_close(&c->failed, on_part_closed);
-}
-
-const struct cache_counts *cache_counts(const struct cache *c)
-{
-    return &c->counts;
 }

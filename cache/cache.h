@@ -27,6 +27,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/list.h"
+#include "base/metrics.h"
 #include "ledger/model.h"
 
 struct cache;
@@ -34,9 +35,10 @@ struct redis_slot;
 
 struct cache_options {
     uv_loop_t *loop;
-    const char *url;    /* see cache_check_url(); borrowed */
-    int64_t ttl_us;     /* of an answer, at most; the last resort */
-    int64_t timeout_us; /* of an answer of Redis; beyond it the connection is given up */
+    const char *url;         /* see cache_check_url(); borrowed */
+    int64_t ttl_us;          /* of an answer, at most; the last resort */
+    int64_t timeout_us;      /* of an answer of Redis; beyond it the connection is given up */
+    struct metrics *metrics; /* this thread's; outlives the cache */
 };
 
 /* Whether a URL can be used by this program. Otherwise `why` has what is wrong with it, as the end
@@ -74,15 +76,6 @@ struct cache_key {
 void cache_key_request(struct cache_key *key, const uint8_t secret[static 32],
                        struct bytes request);
 
-/* Counts, for those who watch. */
-struct cache_counts {
-    uint64_t hits, misses, skipped; /* lookups; skipped ones never asked Redis */
-    uint64_t refused; /* answers that were there but not fit: damaged, of another customer */
-    uint64_t fills, fills_refused, raises;
-    uint64_t failures; /* commands without an answer, or with an error */
-};
-const struct cache_counts *cache_counts(const struct cache *c);
-
 struct cache_lookup;
 /* `l` has the outcome; with a hit, `l->answer` dies when `done` returns. */
 typedef void cache_found_fn(struct cache_lookup *l);
@@ -103,6 +96,7 @@ struct cache_lookup {
     cache_found_fn *done;
     struct list link;
     struct redis_slot *slot; /* while Redis works on it */
+    int64_t started_us;      /* 0: its time tells nothing of Redis */
 };
 
 void cache_lookup(struct cache *c, struct cache_lookup *l, cache_found_fn *done);

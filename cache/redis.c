@@ -129,6 +129,8 @@ static void set_state(struct redis *r, enum redis_state next)
         assert(r->state != REDIS_IS_CLOSED);
         break;
     }
+    metrics_add(r->options.metrics, METRIC_CACHE_CONNECTIONS,
+                (next == REDIS_IS_READY) - (r->state == REDIS_IS_READY));
     r->state = next;
 }
 

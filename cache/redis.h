@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/metrics.h"
 #include "cache/scripts.h"
 #include "cache/url.h"
 
@@ -74,9 +75,10 @@ struct redis_server {
 
 struct redis_options {
     uv_loop_t *loop;
-    const struct url *url; /* copied */
-    int64_t timeout_us;    /* of an answer */
-    void *owner;           /* for redis_done_fn */
+    const struct url *url;   /* copied */
+    int64_t timeout_us;      /* of an answer */
+    struct metrics *metrics; /* this thread's; outlives it */
+    void *owner;             /* for redis_done_fn */
 };
 
 /* Whether rediss:// is to be had in this build. */

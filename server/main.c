@@ -19,6 +19,7 @@
 #include "feed/feed.h"
 #include "server/descriptors.h"
 #include "server/healthcheck.h"
+#include "server/monitor.h"
 #include "sql/migrate.h"
 #include "sql/verify.h"
 
@@ -31,6 +32,8 @@ struct run {
     const struct config *config;
     struct server *server;
     struct feed *feed;
+    struct monitor *monitor;
+    struct metrics metrics; /* of the main thread */
     uv_loop_t loop;
     uv_signal_t term, interrupt;
     uv_timer_t timer;
@@ -137,21 +140,28 @@ static int serve(const struct config *config)
         return EXIT_USAGE;
     }
     config_log(config);
-    if (server_start(&options, &run.server, why, sizeof why) != ERR_OK) {
+    if (monitor_open(config->http_listen, &run.metrics, &run.monitor, why, sizeof why) != ERR_OK) {
         fprintf(stderr, "balanced: %s\n", why);
         return EXIT_FAILED;
     }
+    if (server_start(&options, &run.server, why, sizeof why) != ERR_OK) {
+        fprintf(stderr, "balanced: %s\n", why);
+        monitor_close(run.monitor);
+        return EXIT_FAILED;
+    }
+    monitor_watch(run.monitor, run.server);
     uv_loop_init(&run.loop);
     uv_signal_init(&run.loop, &run.term);
     uv_signal_init(&run.loop, &run.interrupt);
     uv_timer_init(&run.loop, &run.timer);
     uv_async_init(&run.loop, &run.drained, on_drained);
     run.term.data = run.interrupt.data = &run;
-    run.feed = feed_open(&run.loop, config);
+    run.feed = feed_open(&run.loop, config, &run.metrics);
     uv_signal_start(&run.term, on_signal, SIGTERM);
     uv_signal_start(&run.interrupt, on_signal, SIGINT);
     uv_run(&run.loop, UV_RUN_DEFAULT);
     uv_loop_close(&run.loop);
+    monitor_close(run.monitor);
     server_free(run.server);
     log_info("main", "stopped");
     return EXIT_SUCCESS;

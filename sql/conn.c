@@ -136,6 +136,8 @@ static void set_state(struct conn *c, enum conn_state next)
         assert(c->state != CONN_CLOSED);
         break;
     }
+    metrics_add(c->options.metrics, METRIC_DATABASE_CONNECTIONS,
+                (next == CONN_READY) - (c->state == CONN_READY));
     c->state = next;
     c->owner.state_changed(c->owner.arg, c);
 }
@@ -384,6 +386,7 @@ static void handshake_done(struct conn *c, struct slot *slot)
         PQclear(slot->result);
         c->key_known = true;
         c->session = ++*c->owner.sessions;
+        metrics_add(c->options.metrics, METRIC_DATABASE_SESSIONS, 1);
         c->tried = true;
         c->backoff_ms = BACKOFF_FIRST_MS / 2;
         c->last_failure[0] = '\0';

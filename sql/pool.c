@@ -44,12 +44,19 @@ struct pool {
     void *closed_arg;
 };
 
+static void count_done(struct pool *p, struct sql_req *req)
+{
+    req->took_us = clock_monotonic_us() - req->submitted_us;
+    metrics_add(p->options.metrics, METRIC_DATABASE_IN_FLIGHT, -1);
+}
+
 static void end(void *arg, struct list *link)
 {
     struct sql_req *req = container_of(link, struct sql_req, link);
+    struct pool *p = arg;
 
-    (void)arg;
-    req->took_us = clock_monotonic_us() - req->submitted_us;
+    count_done(p, req);
+    metrics_add(p->options.metrics, METRIC_DATABASE_FAILED, 1);
     req->done(req, req->err, NULL);
 }
 
@@ -87,6 +94,12 @@ static bool first_try_is_under_way(const struct pool *p)
     return true;
 }
 
+static void set_waiting(struct pool *p, int count)
+{
+    metrics_add(p->options.metrics, METRIC_DATABASE_WAITING, count - p->waiting_count);
+    p->waiting_count = count;
+}
+
 static void dispatch(struct pool *p, struct sql_req *req)
 {
     struct conn *c = p->closing ? NULL : choose(p);
@@ -97,7 +110,7 @@ static void dispatch(struct pool *p, struct sql_req *req)
         end_soon(p, req, ERR_EXHAUSTED);
     } else if (!p->closing && first_try_is_under_way(p) && p->waiting_count < SQL_WAITING_MAX) {
         list_append(&p->waiting, &req->link);
-        p->waiting_count++;
+        set_waiting(p, p->waiting_count + 1);
     } else {
         end_soon(p, req, ERR_UNAVAILABLE);
     }
@@ -111,7 +124,7 @@ static void dispatch_waiting(struct pool *p)
     list_init(&again);
     while ((link = list_take(&p->waiting)))
         list_append(&again, link);
-    p->waiting_count = 0;
+    set_waiting(p, 0);
     while ((link = list_take(&again)))
         dispatch(p, container_of(link, struct sql_req, link));
 }
@@ -158,7 +171,8 @@ static void on_completed(void *arg, struct sql_req *req, enum err err, bool retr
     if (retry) {
         dispatch(p, req);
     } else if (result) {
-        req->took_us = clock_monotonic_us() - req->submitted_us;
+        count_done(p, req);
+        metrics_observe(p->options.metrics, HISTOGRAM_DATABASE_SECONDS, req->took_us);
         req->done(req, ERR_OK, result);
     } else {
         end_soon(p, req, err);
@@ -258,6 +272,7 @@ void pool_submit(struct pool *p, struct sql_req *req, sql_done_fn *done)
     req->retries = 0;
     req->may_have_run = false;
     req->submitted_us = clock_monotonic_us();
+    metrics_add(p->options.metrics, METRIC_DATABASE_IN_FLIGHT, 1);
     list_init(&req->link);
     dispatch(p, req);
 }
@@ -269,7 +284,7 @@ void pool_cancel(struct pool *p, struct sql_req *req)
         end_soon(p, req, ERR_CANCELLED);
     } else if (req->err == ERR_OK) {
         list_remove(&req->link);
-        p->waiting_count--;
+        set_waiting(p, p->waiting_count - 1);
         end_soon(p, req, ERR_CANCELLED);
     }
 }

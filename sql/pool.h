@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "base/metrics.h"
 #include "base/seal.h"
 #include "sql/args.h"
 #include "sql/cell.h"
@@ -73,6 +74,7 @@ struct pool_options {
     const char *name; /* of its sessions, for whoever looks at the database's list; borrowed */
     int connections;
     int64_t statement_timeout_us;
+    struct metrics *metrics; /* this thread's; outlives the pool */
     /* Whether at least one connection answers; called on every change. */
     void (*on_ready)(void *arg, bool ready);
     void *arg;

@@ -95,10 +95,11 @@ void *app_open(struct worker *w, void *arg)
         .name = "balanced",
         .connections = config->database_connections,
         .statement_timeout_us = config->request_timeout_us,
+        .metrics = &w->metrics,
         .on_ready = on_ready,
         .arg = app,
     };
-    lines_open(&app->lines, &w->loop);
+    lines_open(&app->lines, &w->loop, &w->metrics);
     batches_open(app, &w->loop);
     app->pool = pool_open(&options);
     if (*config->redis_url) {
@@ -107,6 +108,7 @@ void *app_open(struct worker *w, void *arg)
             .url = config->redis_url,
             .ttl_us = config->cache_ttl_us,
             .timeout_us = config->redis_timeout_us,
+            .metrics = &w->metrics,
         };
         app->cache = cache_open(&cache);
     }

@@ -540,7 +540,13 @@ static void committed(struct batch *b, const struct sql_result *result)
 static void on_committed(struct sql_req *req, enum err err, const struct sql_result *result)
 {
     struct batch *b = container_of(req, struct batch, commit);
+    int decided = 0;
 
+    write_count_commit(b->app, req, err);
+    for (struct batch_member *m = batch_next(b, NULL); m; m = batch_next(b, m))
+        decided += m->is_decided;
+    if (err == ERR_OK)
+        metrics_observe(&b->app->worker->metrics, HISTOGRAM_BATCH_MEMBERS, decided);
     for (struct batch_member *m = batch_next(b, NULL); m; m = batch_next(b, m)) {
         m->write.call->database_us += req->took_us;
         if (err != ERR_OK && !req->may_have_run && !m->write.call->doubt)

@@ -84,8 +84,9 @@ static void on_pause_over(uv_timer_t *timer)
         call_back_soon(l, container_of(link, struct line_place, soon), ERR_OK);
 }
 
-void lines_open(struct lines *l, uv_loop_t *loop)
+void lines_open(struct lines *l, uv_loop_t *loop, struct metrics *metrics)
 {
+    l->metrics = metrics;
     for (int i = 0; i < LINE_BUCKETS; i++)
         list_init(&l->buckets[i]);
     list_init(&l->paused);
@@ -136,6 +137,7 @@ void line_enter(struct lines *l, struct line_place *p, const struct id *key, lin
         return;
     }
     list_append(bucket, &p->link);
+    metrics_add(l->metrics, METRIC_WRITES_IN_LINE, 1);
     set_state(p, LINE_WAITING);
     if (before == 0)
         call_back_soon(l, p, ERR_OK);
@@ -161,11 +163,17 @@ void line_pause(struct lines *l, struct line_place *p)
         uv_timer_start(&l->pause, on_pause_over, WRITE_PAUSE_MS, 0);
 }
 
+static void leave_bucket(struct lines *l, struct line_place *p)
+{
+    list_remove(&p->link);
+    metrics_add(l->metrics, METRIC_WRITES_IN_LINE, -1);
+}
+
 void line_cancel(struct lines *l, struct line_place *p)
 {
     switch (p->state) {
     case LINE_WAITING:
-        list_remove(&p->link);
+        leave_bucket(l, p);
         call_back_soon(l, p, ERR_CANCELLED);
         break;
     case LINE_PAUSED: /* it keeps its turn until it leaves */
@@ -187,7 +195,7 @@ void line_leave(struct lines *l, struct line_place *p)
     if (p->state == LINE_OUT)
         return;
     set_state(p, LINE_OUT);
-    list_remove(&p->link);
+    leave_bucket(l, p);
     /* It was the first of its key, so whoever comes after it is next. */
     struct line_place *next = first_of(bucket, after, &p->key);
     if (next && next->state == LINE_WAITING)

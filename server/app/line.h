@@ -15,6 +15,7 @@
 #include "base/id.h"
 #include "base/later.h"
 #include "base/list.h"
+#include "base/metrics.h"
 
 enum { LINE_BUCKETS = 256 };
 
@@ -37,6 +38,7 @@ struct line_place {
 
 struct lines {
     struct list buckets[LINE_BUCKETS];
+    struct metrics *metrics;
     struct later calling;
     struct list paused;
     uv_timer_t pause;
@@ -45,7 +47,8 @@ struct lines {
     void *closed_arg;
 };
 
-void lines_open(struct lines *l, uv_loop_t *loop);
+/* `metrics` are this thread's and outlive the lines. */
+void lines_open(struct lines *l, uv_loop_t *loop, struct metrics *metrics);
 /* Nobody is in line any more. Calls `closed` when its handles are. */
 void lines_close(struct lines *l, void (*closed)(void *arg), void *arg);
 

@@ -398,10 +398,24 @@ static enum err read_changes(struct write *w, const struct sql_result *result)
     return ERR_OK;
 }
 
+void write_count_commit(struct app *app, const struct sql_req *req, enum err err)
+{
+    enum metric outcome = METRIC_WRITES_COMMITTED;
+
+    if (err != ERR_OK && req->may_have_run)
+        outcome = METRIC_WRITES_UNKNOWN;
+    else if (err == ERR_ABORTED)
+        outcome = METRIC_WRITES_OVERTAKEN;
+    else if (err != ERR_OK)
+        outcome = METRIC_WRITES_FAILED;
+    metrics_add(&app->worker->metrics, outcome, 1);
+}
+
 static void on_committed(struct sql_req *req, enum err err, const struct sql_result *result)
 {
     struct write *w = container_of(req, struct write, commit);
 
+    write_count_commit(app_of(w), req, err);
     if (err != ERR_OK && req->may_have_run) {
         w->unsettled = true;
         w->lost = w->version;

@@ -21,4 +21,7 @@ enum next write_fail_reused_id(struct write *w);
 void write_begin_doubt(struct write *w);
 void write_end_doubt(struct write *w);
 
+/* Counts what became of a commit. */
+void write_count_commit(struct app *app, const struct sql_req *req, enum err err);
+
 extern const char write_took_place[];

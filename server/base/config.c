@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, URL, OPTIONAL_URL, COUNT, DURATION, LEVEL };
+#include "base/limits.h"
+
+enum kind { TEXT, URL, OPTIONAL, COUNT, DURATION, LEVEL };
 
 static const struct setting {
     const char *name; /* as in the variable, without BALANCED_ */
@@ -18,17 +20,19 @@ static const struct setting {
 } settings[] = {
     {"LISTEN", TEXT, offsetof(struct config, listen), "127.0.0.1:50051", 0, 0,
      "address and port of gRPC"},
+    {"HTTP_LISTEN", OPTIONAL, offsetof(struct config, http_listen), "127.0.0.1:9090", 0, 0,
+     "address and port of /livez, /readyz and /metrics; empty: none"},
     {"DATABASE_URL", URL, offsetof(struct config, database_url),
      "postgresql://127.0.0.1:5432/balanced", 0, 0, "the PostgreSQL that holds the ledgers"},
     {"DATABASE_CONNECTIONS", COUNT, offsetof(struct config, database_connections), "4", 1, 64,
      "connections of each worker to it"},
-    {"REDIS_URL", OPTIONAL_URL, offsetof(struct config, redis_url), "", 0, 0,
+    {"REDIS_URL", OPTIONAL, offsetof(struct config, redis_url), "", 0, 0,
      "the Redis that holds computed answers; empty: none, and the same answers"},
     {"REDIS_TIMEOUT", DURATION, offsetof(struct config, redis_timeout_us), "100ms", 1000,
      INT64_C(5000000), "how long to wait for it before doing without"},
     {"CACHE_TTL", DURATION, offsetof(struct config, cache_ttl_us), "1m", 1000000,
      INT64_C(1800000000), "how long an answer is kept at most"},
-    {"WORKERS", COUNT, offsetof(struct config, workers), "1", 1, 64,
+    {"WORKERS", COUNT, offsetof(struct config, workers), "1", 1, WORKERS_MAX,
      "independent pairs of threads that serve calls"},
     {"REQUEST_TIMEOUT", DURATION, offsetof(struct config, request_timeout_us), "5s", 10000,
      INT64_C(300000000), "the longest that a call may take, whatever its caller allows"},
@@ -88,7 +92,7 @@ static enum err set(struct config *c, const struct setting *s, const char *text,
             break;
         *(const char **)field = text;
         return ERR_OK;
-    case OPTIONAL_URL:
+    case OPTIONAL:
         *(const char **)field = text;
         return ERR_OK;
     case COUNT:
@@ -118,7 +122,7 @@ static enum err set(struct config *c, const struct setting *s, const char *text,
     case URL:
         snprintf(why, why_size, "not empty (%s)", s->help);
         break;
-    case OPTIONAL_URL:
+    case OPTIONAL:
         break;
     case COUNT:
         snprintf(why, why_size, "a number from %lld to %lld", (long long)s->min, (long long)s->max);
@@ -213,11 +217,12 @@ void config_help(FILE *out)
 void config_log(const struct config *c)
 {
     log_info("config",
-             "listen=%s database_url=(hidden) database_connections=%d redis_url=%s "
+             "listen=%s http_listen=%s database_url=(hidden) database_connections=%d redis_url=%s "
              "redis_timeout=%lldms cache_ttl=%llds workers=%d "
              "request_timeout=%lldms stop_delay=%lldms stop_grace=%lldms",
-             c->listen, c->database_connections, *c->redis_url ? "(hidden)" : "(none)",
-             (long long)(c->redis_timeout_us / 1000), (long long)(c->cache_ttl_us / 1000000),
-             c->workers, (long long)(c->request_timeout_us / 1000),
-             (long long)(c->stop_delay_us / 1000), (long long)(c->stop_grace_us / 1000));
+             c->listen, *c->http_listen ? c->http_listen : "(none)", c->database_connections,
+             *c->redis_url ? "(hidden)" : "(none)", (long long)(c->redis_timeout_us / 1000),
+             (long long)(c->cache_ttl_us / 1000000), c->workers,
+             (long long)(c->request_timeout_us / 1000), (long long)(c->stop_delay_us / 1000),
+             (long long)(c->stop_grace_us / 1000));
 }

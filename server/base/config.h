@@ -11,6 +11,7 @@
 
 struct config {
     const char *listen;
+    const char *http_listen; /* empty: none */
     const char *database_url;
     int database_connections; /* per worker */
     const char *redis_url;    /* empty: no cache */

@@ -102,6 +102,17 @@ enum {
     FILTERS_MAX = 64,
     FILTER_TERMS_MAX = 1000,
 
+    /* Workers that an operator may ask for. */
+    WORKERS_MAX = 64,
+    /* HTTP, for probes and metrics: connections (over it they are closed at once), what a request
+     * may have in its headers (431), how long one may say nothing, and a page. */
+    HTTP_CONNECTIONS_MAX = 64,
+    HTTP_REQUEST_BYTES_MAX = 8 * 1024,
+    HTTP_IDLE_S = 10,
+    HTTP_BODY_BYTES_MAX = 1024 * 1024,
+    /* A loop that has not turned for so long is dead, and so is the process (/livez). */
+    LIVE_MS = 10 * 1000,
+
     /* Text of a token. Over it: INVALID_ARGUMENT without a look inside. */
     TOKEN_TEXT_MAX = 512,
 };

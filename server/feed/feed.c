@@ -39,6 +39,7 @@ enum feed_state { FEED_CONTENDING, FEED_HOLDING, FEED_CLOSING };
 
 struct feed {
     enum feed_state state;
+    struct metrics *metrics;
     struct pool *pool;
     struct cache *cache; /* NULL: none */
     uv_timer_t timer;    /* the next step of the feed */
@@ -70,6 +71,7 @@ static void set_state(struct feed *f, enum feed_state next)
 {
     assert(f->state != FEED_CLOSING && f->state != next);
     f->state = next;
+    metrics_set(f->metrics, METRIC_FEED_HOLDS_LOCK, next == FEED_HOLDING);
     if (next == FEED_HOLDING)
         log_info("feed", "this process tells the cache of changes");
     f->failures = 0;
@@ -101,6 +103,7 @@ static void on_contended(struct sql_req *req, enum err err, const struct sql_res
             go_on_after(f, 0);
             return;
         }
+        metrics_set(f->metrics, METRIC_FEED_LAG_US, 0); /* it is another's */
     }
     go_on_after(f, CONTEND_EVERY_MS);
 }
@@ -127,6 +130,7 @@ static void stand_back(struct feed *f)
 
 static void fail(struct feed *f)
 {
+    metrics_add(f->metrics, METRIC_FEED_FAILURES, 1);
     if (f->state == FEED_HOLDING && ++f->failures >= FAILURES_MAX)
         stand_back(f);
     else
@@ -175,12 +179,14 @@ static void on_raised(struct cache_raise *raise, enum err err)
         return;
     }
     f->failures = 0;
+    metrics_add(f->metrics, METRIC_FEED_CHANGES, f->raise_count);
     delete_raised(f);
 }
 
 static void raise_all(struct feed *f, const struct sql_result *result)
 {
     bool ok = true;
+    int64_t oldest_us = 0;
 
     f->raise_count = result_rows(result);
     assert(f->raise_count <= FEED_BATCH_MAX);
@@ -189,10 +195,13 @@ static void raise_all(struct feed *f, const struct sql_result *result)
         struct cache_raise *raise = &f->raises[i].raise;
         raise->customer = read_id(&r);
         raise->version = read_int(&r);
+        int64_t age_us = read_int(&r);
+        oldest_us = age_us > oldest_us ? age_us : oldest_us;
         raise->origin = *result_origin(result);
         ok &= reader_ok(&r);
     }
     assert(ok);
+    metrics_set(f->metrics, METRIC_FEED_LAG_US, oldest_us);
     f->raised = 0;
     f->raising = f->raise_count;
     for (int i = 0; i < f->raise_count; i++) {
@@ -208,11 +217,13 @@ static void on_peeked(struct sql_req *req, enum err err, const struct sql_result
     if (f->state == FEED_CLOSING)
         return;
     if (err != ERR_OK) {
+        metrics_add(f->metrics, METRIC_FEED_FAILURES, 1);
         go_on_after(f, AFTER_FAILURE_MS);
     } else if (result_session(result) != f->session) {
         set_state(f, FEED_CONTENDING);
         go_on_after(f, 0);
     } else if (result_rows(result) == 0) {
+        metrics_set(f->metrics, METRIC_FEED_LAG_US, 0);
         go_on_after(f, PEEK_EVERY_MS);
     } else {
         raise_all(f, result);
@@ -266,17 +277,19 @@ static void on_ready(void *arg, bool ready)
     (void)ready;
 }
 
-struct feed *feed_open(uv_loop_t *loop, const struct config *config)
+struct feed *feed_open(uv_loop_t *loop, const struct config *config, struct metrics *metrics)
 {
     struct feed *f = calloc(1, sizeof *f);
 
     assert(f);
+    f->metrics = metrics;
     const struct pool_options pool = {
         .loop = loop,
         .url = config->database_url,
         .name = "balanced feed",
         .connections = 1,
         .statement_timeout_us = config->request_timeout_us,
+        .metrics = metrics,
         .on_ready = on_ready,
     };
     f->pool = pool_open(&pool);
@@ -292,6 +305,7 @@ struct feed *feed_open(uv_loop_t *loop, const struct config *config)
             .url = config->redis_url,
             .ttl_us = config->cache_ttl_us,
             .timeout_us = config->redis_timeout_us,
+            .metrics = metrics,
         };
         f->cache = cache_open(&cache);
         go_on_after(f, 0);

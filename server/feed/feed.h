@@ -6,10 +6,11 @@
 #include <uv.h>
 
 #include "base/config.h"
+#include "base/metrics.h"
 
 struct feed;
 
-/* Both outlive it. */
-struct feed *feed_open(uv_loop_t *loop, const struct config *config);
+/* All outlive it; the metrics are this thread's. */
+struct feed *feed_open(uv_loop_t *loop, const struct config *config, struct metrics *metrics);
 /* Closes its handles, then calls `closed`. */
 void feed_close(struct feed *f, void (*closed)(void *arg), void *arg);

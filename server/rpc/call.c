@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "rpc/call_metrics.h"
 #include "rpc/call_priv.h"
 #include "rpc/health.h"
 #include "rpc/server.h"
@@ -66,20 +67,32 @@ ProtobufCAllocator call_allocator(struct call *c)
 
 /* ---- the end ---- */
 
-static void log_call(struct server_call *c)
+static struct call_metrics *metrics_of(const struct server_call *c)
 {
-    enum err err = c->ended != ERR_OK ? c->ended : c->call.status.err;
+    return &c->call.worker->call_metrics[c->method_index];
+}
 
+static void log_call(struct server_call *c, enum err err, int64_t took_us)
+{
     /* What the caller did wrong is the caller's to know; what we failed at is ours. */
     bool ours = err == ERR_INTERNAL || err == ERR_UNKNOWN;
     if (!ours && !log_wants(LOG_DEBUG))
         return;
     log_line(ours ? LOG_ERROR : LOG_DEBUG, "call", "%s %s took=%lldus database=%lldus%s%s%s%s",
              c->call.method ? c->call.method->path : "(unknown method)",
-             err_grpc_name(err_grpc_code(err)), (long long)(clock_monotonic_us() - c->arrived_us),
-             (long long)c->call.database_us, c->call.cache ? " cache=" : "",
-             c->call.cache ? c->call.cache : "", c->call.status.message ? " " : "",
+             err_grpc_name(err_grpc_code(err)), (long long)took_us, (long long)c->call.database_us,
+             c->call.cache ? " cache=" : "", c->call.cache ? c->call.cache : "",
+             c->call.status.message ? " " : "",
              c->call.status.message ? c->call.status.message : "");
+}
+
+static void account(struct server_call *c)
+{
+    const enum err err = c->ended != ERR_OK ? c->ended : c->call.status.err;
+    const int64_t took_us = clock_monotonic_us() - c->arrived_us;
+
+    call_metrics_handled(metrics_of(c), err_grpc_code(err), took_us);
+    log_call(c, err, took_us);
 }
 
 static void maybe_drop(struct server_call *c)
@@ -94,7 +107,7 @@ static void drop(struct server_call *c)
     grpc_call *grpc = c->grpc;
 
     if (grpc)
-        log_call(c);
+        account(c);
     c->grpc = NULL;
     uv_timer_stop(&c->timer);
     if (c->payload)
@@ -112,7 +125,7 @@ static void drop(struct server_call *c)
         grpc_call_details_destroy(&c->details);
     arena_reset(&c->call.arena);
     if (c->admitted)
-        w->calls--;
+        metrics_set(&w->metrics, METRIC_CALLS_IN_FLIGHT, --w->calls);
     c->admitted = false;
     set_state(c, CALL_IDLE);
     list_append(&w->idle_calls, &c->link);
@@ -509,18 +522,20 @@ static void on_arrived(struct tag *tag, bool success)
     call_arm(w, c->method_index);
     set_state(c, CALL_RUNNING);
     c->arrived_us = clock_monotonic_us();
+    call_metrics_started(metrics_of(c));
     if (!c->call.method) {
         c->deadline = c->details.deadline;
         c->call.step = step_unknown_method;
     } else if (w->calls >= CALLS_MAX && c->method_index >= HEALTH_METHOD_COUNT) {
         /* Health answers at once and uses nothing up: whoever asks must not take us for dead. */
+        metrics_add(&w->metrics, METRIC_CALLS_REFUSED, 1);
         c->call.step = step_refuse;
     } else if (!c->payload) {
         c->call.step = step_no_message;
     } else {
         c->call.step = step_decode;
         c->admitted = true;
-        w->calls++;
+        metrics_set(&w->metrics, METRIC_CALLS_IN_FLIGHT, ++w->calls);
     }
     c->deadline_us = deadline_us(c);
     drive(c);

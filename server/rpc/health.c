@@ -1,6 +1,7 @@
 #include "rpc/health.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@ static const char *const own_names[FIRST_SERVICE] = {"", "liveness", "readiness"
 struct health {
     const char **names;
     int count;
-    bool ready, stopped;
+    _Atomic(bool) ready, stopped; /* written on the loop, read by others, too */
     struct list watches;
 };
 
@@ -99,6 +100,16 @@ void health_stop(struct health *h)
 {
     h->stopped = true;
     tell_all(h);
+}
+
+bool health_is_ready(const struct health *h)
+{
+    return h->ready;
+}
+
+bool health_is_stopped(const struct health *h)
+{
+    return h->stopped;
 }
 
 static void watch_on_message(struct stream *s, const ProtobufCMessage *message)

@@ -26,3 +26,7 @@ void health_close(struct health *h);
 void health_set_ready(struct worker *w, bool ready);
 /* Not ready any more, for good. */
 void health_stop(struct health *h);
+
+/* From any thread: what the two above last said. */
+bool health_is_ready(const struct health *h);
+bool health_is_stopped(const struct health *h);

@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "rpc/call_metrics.h"
 #include "rpc/call_priv.h"
 #include "rpc/health.h"
 #include "rpc/reflection.h"
@@ -87,6 +88,8 @@ static void on_opened(struct worker *w)
 
     w->missing = calloc((size_t)s->method_count + 1, sizeof *w->missing);
     assert(w->missing);
+    w->call_metrics = calloc((size_t)s->method_count + 1, sizeof *w->call_metrics);
+    assert(w->call_metrics);
     w->health = health_open(w);
     calls_open(w, CALLS_MAX + armed);
     w->app = s->options.open(w, s->options.arg);
@@ -102,6 +105,7 @@ static void on_ended(struct worker *w)
     calls_close(w);
     health_close(w->health);
     free(w->missing);
+    free(w->call_metrics);
 }
 
 /* The last of a server, after gRPC's part and the workers have ended. */
@@ -194,6 +198,38 @@ enum err server_start(const struct rpc_options *options, struct server **ret, ch
     log_info("rpc", "listening on %s", options->listen);
     *ret = s;
     return ERR_OK;
+}
+
+int server_worker_count(const struct server *s)
+{
+    return s->options.workers;
+}
+
+int64_t server_quiet_ms(const struct server *s, int worker)
+{
+    const int64_t turned_ms =
+        atomic_load_explicit(&s->workers[worker].turned_ms, memory_order_relaxed);
+
+    return (int64_t)(uv_hrtime() / 1000000) - turned_ms;
+}
+
+const struct metrics *server_metrics(const struct server *s, int worker)
+{
+    return &s->workers[worker].metrics;
+}
+
+bool server_worker_is_ready(const struct server *s, int worker)
+{
+    return health_is_ready(s->workers[worker].health);
+}
+
+bool server_is_stopping(const struct server *s)
+{
+    for (int i = 0; i < s->options.workers; i++) {
+        if (health_is_stopped(s->workers[i].health))
+            return true;
+    }
+    return false;
 }
 
 struct command {

@@ -61,5 +61,14 @@ void server_cancel_all(struct server *s);
 /* After `drained`: closes the workers, waits for them, frees everything. */
 void server_free(struct server *s);
 
+/* For those who watch, from any thread between server_start() and server_free(). */
+int server_worker_count(const struct server *s);
+/* How long ago this worker's loop last turned. */
+int64_t server_quiet_ms(const struct server *s, int worker);
+const struct metrics *server_metrics(const struct server *s, int worker);
+/* What its health says; it stops from server_stop_serving() on. */
+bool server_worker_is_ready(const struct server *s, int worker);
+bool server_is_stopping(const struct server *s);
+
 /* Called by the application when its `close` is complete. */
 void worker_closed(struct worker *w);

@@ -46,7 +46,7 @@ static void end(struct stream *s)
     assert(s->state == STREAM_OPEN);
     s->state = STREAM_ENDING;
     list_remove(&s->link);
-    s->worker->streams--;
+    metrics_set(&s->worker->metrics, METRIC_STREAMS_OPEN, --s->worker->streams);
     s->kind->on_end(s);
 }
 
@@ -219,7 +219,7 @@ static void on_arrived(struct tag *tag, bool success)
     arm(w, s->kind_index);
     s->state = STREAM_OPEN;
     list_append(&w->open_streams, &s->link);
-    w->streams++;
+    metrics_set(&w->metrics, METRIC_STREAMS_OPEN, ++w->streams);
     close.data.recv_close_on_server.cancelled = &s->was_cancelled;
     start(s, &close, 1, &s->closed);
     start(s, &headers, 1, &s->opened);

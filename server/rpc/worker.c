@@ -10,6 +10,7 @@
 enum {
     TAKEN_MAX = 64, /* completions in a turn, so that sockets and timers have theirs */
     IDLE_TURNS_MAX = 4,
+    BEAT_MS = 1000,
 };
 
 void worker_post(struct worker *w, struct tag *tag)
@@ -82,6 +83,7 @@ static void end(struct worker *w)
     uv_close((uv_handle_t *)&w->wake, NULL);
     uv_close((uv_handle_t *)&w->turn, NULL);
     uv_close((uv_handle_t *)&w->busy, NULL);
+    uv_close((uv_handle_t *)&w->beat, NULL);
 }
 
 static void complete(struct worker *w, const grpc_event *event)
@@ -93,6 +95,11 @@ static void complete(struct worker *w, const grpc_event *event)
     struct tag *tag = event->tag;
     TSAN_ACQUIRE(tag);
     tag->on_complete(tag, event->success != 0);
+}
+
+static void on_beat(uv_timer_t *beat)
+{
+    (void)beat; /* that the loop turns is all */
 }
 
 static void on_busy(uv_idle_t *busy)
@@ -124,6 +131,7 @@ static void on_turn(uv_check_t *turn)
     struct worker *w = container_of(turn, struct worker, turn);
     int taken = 0;
 
+    atomic_store_explicit(&w->turned_ms, (int64_t)uv_now(&w->loop), memory_order_relaxed);
     while (!w->lent && !w->over && taken < TAKEN_MAX) {
         grpc_event event =
             grpc_completion_queue_next(w->queue, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);
@@ -158,6 +166,9 @@ void worker_start(struct worker *w, void (*opened)(struct worker *w),
     uv_check_start(&w->turn, on_turn);
     uv_idle_init(&w->loop, &w->busy);
     uv_idle_start(&w->busy, on_busy);
+    uv_timer_init(&w->loop, &w->beat);
+    uv_timer_start(&w->beat, on_beat, BEAT_MS, BEAT_MS);
+    atomic_init(&w->turned_ms, (int64_t)uv_now(&w->loop));
     failed = uv_sem_init(&w->lending, 0);
     assert(!failed);
     w->returned.on_complete = on_returned;

@@ -18,9 +18,11 @@
 
 #include "base/arena.h"
 #include "base/list.h"
+#include "base/metrics.h"
 #include "rpc/tag.h"
 
 struct call;
+struct call_metrics;
 struct server;
 struct health;
 
@@ -38,12 +40,17 @@ struct worker {
     bool lent;                   /* the queue thread has the queue */
     uv_sem_t lending;            /* each time that it gets it; or it is to end: */
     bool over;
-    grpc_event brought;  /* by the queue thread */
-    struct tag returned; /* which is in the inbox then */
+    grpc_event brought;         /* by the queue thread */
+    struct tag returned;        /* which is in the inbox then */
+    uv_timer_t beat;            /* so that a loop without work turns, too */
+    _Atomic(int64_t) turned_ms; /* when it last did; for other threads, by the loop's clock */
     void (*on_ended)(struct worker *w);
     struct arena_pool arenas;
     struct health *health;
     void *app; /* the application's part, made by rpc_options.open */
+
+    struct metrics metrics;
+    struct call_metrics *call_metrics; /* by method; the last is for paths that are none */
 
     struct list idle_calls; /* calls without work, ready to be armed */
     int *missing;           /* by method: calls to arm as soon as there are idle ones */

@@ -800,12 +800,13 @@ void kit_open(int connections)
         .name = "balanced",
         .connections = connections,
         .statement_timeout_us = TIMEOUT_US,
+        .metrics = &kit.worker.metrics,
         .on_ready = on_ready,
     };
     kit.app.worker = &kit.worker;
     kit.app.cache = (struct cache *)&kit; /* never looked into */
     kit.worker.app = &kit.app;
-    lines_open(&kit.app.lines, &kit.loop);
+    lines_open(&kit.app.lines, &kit.loop, &kit.worker.metrics);
     batches_open(&kit.app, &kit.loop);
     kit.app.pool = pool_open(&options);
     FAKE_WAIT(&kit.fake, pool_is_ready(kit.app.pool));

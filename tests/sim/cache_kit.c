@@ -49,9 +49,23 @@ void kit_open(const char *url, int64_t timeout_us)
 
     assert_true(cache_check_url(url, why, sizeof why));
     kit.closed = false;
-    kit.cache = cache_open(&(struct cache_options){
-        .loop = &kit.loop, .url = url, .ttl_us = KIT_TTL_US, .timeout_us = timeout_us});
-    kit.counts = cache_counts(kit.cache);
+    kit.cache = cache_open(&(struct cache_options){.loop = &kit.loop,
+                                                   .url = url,
+                                                   .ttl_us = KIT_TTL_US,
+                                                   .timeout_us = timeout_us,
+                                                   .metrics = &kit.metrics});
+}
+
+uint64_t kit_count(enum metric which)
+{
+    return (uint64_t)metric_value(&kit.metrics.numbers[which]);
+}
+
+uint64_t kit_misses(void)
+{
+    return kit_count(METRIC_CACHE_ABSENT) + kit_count(METRIC_CACHE_OUTDATED) +
+           kit_count(METRIC_CACHE_TOO_OLD) + kit_count(METRIC_CACHE_EXPIRED) +
+           kit_count(METRIC_CACHE_REFUSED) + kit_count(METRIC_CACHE_UNANSWERED);
 }
 
 static void on_closed(void *arg)

@@ -39,7 +39,7 @@ struct kit {
     int done_count;
     bool closed;
     int64_t clock_jump_us;
-    const struct cache_counts *counts;
+    struct metrics metrics;
 };
 
 extern struct kit kit;
@@ -50,6 +50,10 @@ void kit_done(void);
 void kit_open(const char *url, int64_t timeout_us);
 /* Starts to close; kit.closed tells when it is. */
 void kit_close(void);
+
+/* What was counted since the kit was made; misses are lookups that asked and were no hit. */
+uint64_t kit_count(enum metric which);
+uint64_t kit_misses(void);
 
 /* Of a database, a customer and a request with this number. */
 struct cache_key kit_key(int number);

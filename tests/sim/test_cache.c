@@ -147,7 +147,7 @@ static void answers_belong_to_their_requests(void **state)
         wait_hit(asks[i], 5);
         assert_claim(asks[i], "5");
     }
-    assert_int_equal(kit.counts->hits, 3);
+    assert_int_equal(kit_count(METRIC_CACHE_HITS), 3);
 }
 
 static void answers_split_into_bytes_are_the_same(void **state)
@@ -180,8 +180,8 @@ static void answer_of_another_version_is_a_miss(void **state)
         wait_miss(a);
         assert_claim(a, held[i]);
     }
-    assert_int_equal(kit.counts->refused, 0);
-    assert_int_equal(kit.counts->misses, 4);
+    assert_int_equal(kit_count(METRIC_CACHE_REFUSED), 0);
+    assert_int_equal(kit_misses(), 4);
 }
 
 static void answer_older_than_asked_for_is_a_miss(void **state)
@@ -250,7 +250,7 @@ static void answer_to_another_question_is_refused_and_removed(void **state)
         assert_memory_equal(s->items[0].parts[1].data, copy, strlen(copy));
         fake_answer(s, ":1\r\n");
     }
-    assert_int_equal(kit.counts->refused, 3);
+    assert_int_equal(kit_count(METRIC_CACHE_REFUSED), 3);
 }
 
 static void damaged_answer_is_refused_and_removed(void **state)
@@ -272,7 +272,7 @@ static void damaged_answer_is_refused_and_removed(void **state)
         assert_true(fake_is(s, "DEL"));
         fake_answer(s, ":1\r\n");
     }
-    assert_int_equal(kit.counts->refused, 3);
+    assert_int_equal(kit_count(METRIC_CACHE_REFUSED), 3);
 }
 
 /* The session after `old`, and a hit in it, so that nothing is skipped for what came before. */
@@ -368,7 +368,7 @@ static void what_is_neither_version_nor_marker_is_no_claim(void **state)
     }
     fake_idle(&fake, 5);
     assert_int_equal(s->item_count, 0);
-    assert_int_equal(kit.counts->fills_refused, sizeof held / sizeof *held);
+    assert_int_equal(kit_count(METRIC_CACHE_FILLS_REFUSED), sizeof held / sizeof *held);
 }
 
 /* Asks, and answers that the version's key holds this. */
@@ -407,11 +407,11 @@ static void fill_names_claim_version_answer_and_time(void **state)
     long ttl = strtol((const char *)item->parts[8].data, NULL, 10);
     assert_in_range(ttl, 54000, 60000);
     fake_answer(s, ":1\r\n");
-    FAKE_WAIT(&fake, kit.counts->fills == 1);
+    FAKE_WAIT(&fake, kit_count(METRIC_CACHE_FILLS) == 1);
     kit_fill(a, 6, "bytes");
     wait_items(s, 1);
     fake_answer(s, ":0\r\n");
-    FAKE_WAIT(&fake, kit.counts->fills_refused == 1);
+    FAKE_WAIT(&fake, kit_count(METRIC_CACHE_FILLS_REFUSED) == 1);
 }
 
 static void times_of_answers_differ(void **state)
@@ -436,12 +436,12 @@ static void times_of_answers_differ(void **state)
 
 static void assert_nothing_filled(struct fake_session *s)
 {
-    uint64_t fills = kit.counts->fills;
+    uint64_t fills = kit_count(METRIC_CACHE_FILLS);
 
     fake_idle(&fake, 5);
     assert_int_equal(s->item_count, 0);
-    assert_int_equal(kit.counts->fills, fills);
-    assert_true(kit.counts->fills_refused > 0);
+    assert_int_equal(kit_count(METRIC_CACHE_FILLS), fills);
+    assert_true(kit_count(METRIC_CACHE_FILLS_REFUSED) > 0);
 }
 
 static void fill_without_a_claim_goes_nowhere(void **state)
@@ -655,7 +655,7 @@ static void lookup_without_a_connection_is_a_miss(void **state)
     struct ask *a = kit_ask(1);
     wait_miss(a);
     assert_int_equal(a->l.claim.len, 0);
-    assert_int_equal(kit.counts->skipped, 1);
+    assert_int_equal(kit_count(METRIC_CACHE_SKIPPED), 1);
 }
 
 static void hang_up_with_three_in_flight_is_three_misses(void **state)
@@ -930,7 +930,7 @@ static void other_side_that_does_not_read_is_given_up(void **state)
     for (int i = 0; i < 100; i++)
         cache_fill(kit.cache, &a->l.key, &a->l.claim, 5, INSTANT_NEVER,
                    bytes_of(bytes, sizeof bytes));
-    assert_true(kit.counts->fills_refused > 50); /* what waits to be sent is bounded */
+    assert_true(kit_count(METRIC_CACHE_FILLS_REFUSED) > 50); /* what waits to be sent is bounded */
     struct write *w = kit_raise(1, 7);
     wait_raised(w, ERR_UNAVAILABLE);
     fake.ignore = false;
@@ -978,7 +978,7 @@ static void assert_not_used(void)
         FAKE_WAIT(&fake, fake.session_count > before + i);
         wait_miss(kit_ask(1));
     }
-    assert_int_equal(kit.counts->skipped, kit.ask_count);
+    assert_int_equal(kit_count(METRIC_CACHE_SKIPPED), kit.ask_count);
 }
 
 static void replica_is_not_used(void **state)
@@ -1099,7 +1099,7 @@ static void failing_redis_is_skipped_for_a_while(void **state)
         wait_miss(a);
     }
     wait_miss(kit_ask(1));
-    assert_int_equal(kit.counts->skipped, 1);
+    assert_int_equal(kit_count(METRIC_CACHE_SKIPPED), 1);
 
     /* Raises are not skipped. */
     struct write *w = kit_raise(1, 7);
@@ -1111,12 +1111,12 @@ static void failing_redis_is_skipped_for_a_while(void **state)
     kit.clock_jump_us += 1000 * 1000;
     struct ask *probe = kit_ask(1), *other = kit_ask(2);
     wait_miss(other);
-    assert_int_equal(kit.counts->skipped, 2);
+    assert_int_equal(kit_count(METRIC_CACHE_SKIPPED), 2);
     wait_items(s, 1);
     fake_answer(s, "-ERR no\r\n");
     wait_miss(probe);
     wait_miss(kit_ask(1));
-    assert_int_equal(kit.counts->skipped, 3);
+    assert_int_equal(kit_count(METRIC_CACHE_SKIPPED), 3);
 
     /* One that is given up says nothing; the next one tries. */
     kit.clock_jump_us += 1000 * 1000;
@@ -1135,7 +1135,7 @@ static void failing_redis_is_skipped_for_a_while(void **state)
     answer_hit(s, b, "5");
     wait_hit(a, 5);
     wait_hit(b, 5);
-    assert_int_equal(kit.counts->skipped, 3);
+    assert_int_equal(kit_count(METRIC_CACHE_SKIPPED), 3);
 }
 
 static void loss_of_many_at_once_is_one_failure(void **state)
@@ -1149,8 +1149,8 @@ static void loss_of_many_at_once_is_one_failure(void **state)
     fake_hang_up(s);
     FAKE_WAIT(&fake, kit.done_count == 20);
     recover(s);
-    assert_int_equal(kit.counts->skipped, 0);
-    assert_int_equal(kit.counts->failures, 20);
+    assert_int_equal(kit_count(METRIC_CACHE_SKIPPED), 0);
+    assert_int_equal(kit_count(METRIC_CACHE_FAILURES), 20);
 }
 
 /* ---- bounds ---- */
@@ -1458,9 +1458,9 @@ static void random_walk_calls_each_request_back_once(void **state)
             fake_pump(&fake);
     }
     print_message("%d lookups, %d raises, %llu hits, %llu skipped, %d sessions\n", kit.ask_count,
-                  kit.write_count, (unsigned long long)kit.counts->hits,
-                  (unsigned long long)kit.counts->skipped, fake.session_count);
-    assert_true(kit.counts->hits > 0);
+                  kit.write_count, (unsigned long long)kit_count(METRIC_CACHE_HITS),
+                  (unsigned long long)kit_count(METRIC_CACHE_SKIPPED), fake.session_count);
+    assert_true(kit_count(METRIC_CACHE_HITS) > 0);
     for (int i = 0; i < kit.ask_count; i++) {
         if (kit.asks[i].l.hit && kit.asks[i].done)
             assert_string_equal(kit.asks[i].answer, "answer");

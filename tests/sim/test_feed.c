@@ -23,6 +23,7 @@ static struct {
     struct fake_pg fake;
     struct config config;
     struct feed *feed;
+    struct metrics metrics;
     struct cache_raise *raises[RAISES_MAX]; /* that wait for the test */
     int raise_count;
     int64_t raised[RAISES_MAX]; /* versions, in order */
@@ -100,25 +101,33 @@ static void give_lock(bool given)
     fake_rows(session(), &(struct bytes){given ? yes : no, 1}, 1, 1);
 }
 
-/* Versions of as many customers. */
+/* Versions of as many customers, the n-th of which changed n ms ago. */
 static void give_changes(int count, const int64_t *versions)
 {
-    uint8_t ids[8][16] = {{0}}, numbers[8][8] = {{0}};
-    struct bytes row[16];
+    uint8_t ids[8][16] = {{0}}, numbers[8][8] = {{0}}, ages[8][8] = {{0}};
+    struct bytes row[24];
 
     expect("feed_peek");
     for (int i = 0; i < count; i++) {
         ids[i][0] = (uint8_t)(i + 1);
         numbers[i][7] = (uint8_t)versions[i];
-        row[2 * i] = bytes_of(ids[i], 16);
-        row[2 * i + 1] = bytes_of(numbers[i], 8);
+        ages[i][6] = (uint8_t)((i + 1) * 1000 / 256);
+        ages[i][7] = (uint8_t)((i + 1) * 1000 % 256);
+        row[3 * i] = bytes_of(ids[i], 16);
+        row[3 * i + 1] = bytes_of(numbers[i], 8);
+        row[3 * i + 2] = bytes_of(ages[i], 8);
     }
-    fake_rows(session(), row, count, 2);
+    fake_rows(session(), row, count, 3);
 }
 
 static void give_change(int64_t version)
 {
     give_changes(1, &version);
+}
+
+static int64_t counted(enum metric which)
+{
+    return metric_value(&t.metrics.numbers[which]);
 }
 
 static void wait_raises(int count)
@@ -150,7 +159,7 @@ static int setup(void **state)
     t.config.database_url = t.fake.url;
     t.config.redis_url = "unix:///nowhere";
     t.config.request_timeout_us = 5000000;
-    t.feed = feed_open(&t.loop, &t.config);
+    t.feed = feed_open(&t.loop, &t.config, &t.metrics);
     return 0;
 }
 
@@ -176,6 +185,8 @@ static void changes_are_told_and_then_deleted(void **state)
     give_lock(true);
     give_changes(3, (const int64_t[]){4, 5, 6});
     wait_raises(3);
+    assert_int_equal(counted(METRIC_FEED_HOLDS_LOCK), 1);
+    assert_int_equal(counted(METRIC_FEED_LAG_US), 3000);
     fake_idle(&t.fake, 20);
     assert_int_equal(session()->item_count, 0); /* nothing is deleted yet */
     end_raises(true);
@@ -184,6 +195,8 @@ static void changes_are_told_and_then_deleted(void **state)
     give_changes(0, NULL);
     expect("feed_peek");
     assert_int_equal(t.raised_count, 3);
+    assert_int_equal(counted(METRIC_FEED_LAG_US), 0);
+    assert_int_equal(counted(METRIC_FEED_CHANGES), 3);
 }
 
 static void without_the_lock_nothing_is_read(void **state)
@@ -192,6 +205,7 @@ static void without_the_lock_nothing_is_read(void **state)
     for (int i = 0; i < 3; i++)
         give_lock(false);
     expect("feed_lock");
+    assert_int_equal(counted(METRIC_FEED_HOLDS_LOCK), 0);
 }
 
 static void change_that_was_not_told_is_not_deleted(void **state)

@@ -54,6 +54,7 @@ static struct {
     uv_loop_t loop;
     struct fake_pg fake;
     struct pool *pool;
+    struct metrics metrics;
     struct ask *asks;
     int64_t ask_count;
     int done_count;
@@ -133,6 +134,7 @@ static void open_pool(int connections)
         .name = "balanced",
         .connections = connections,
         .statement_timeout_us = TIMEOUT_US,
+        .metrics = &t.metrics,
         .on_ready = on_ready,
     };
 

@@ -397,6 +397,7 @@ static int setup(void **state)
         .name = "balanced",
         .connections = 1,
         .statement_timeout_us = TIMEOUT_US,
+        .metrics = &t.worker.metrics,
         .on_ready = on_ready,
     };
     t.app.worker = &t.worker;

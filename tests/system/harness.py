@@ -477,7 +477,7 @@ def balanced(*arguments, check=True, timeout_s=PATIENCE_S, **settings):
     """Runs `balanced <arguments>` to its end; settings as for Server. Returns its code, stdout and stderr."""
     done = subprocess.run(
         dying_with_us("KILL") + [BUILD / "server/balanced", *arguments], capture_output=True,
-        text=True, timeout=timeout_s, env=clean_environment(**settings), check=False)
+        text=True, timeout=timeout_s, env=clean_environment(**{"http_listen": "", **settings}), check=False)
     assert not SANITIZER_REPORT.search(done.stderr), done.stderr
     if check:
         assert done.returncode == 0, f"balanced {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"

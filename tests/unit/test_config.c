@@ -44,6 +44,7 @@ static void config_without_settings_is_default(void **state)
 
     assert_int_equal(read_flags(&c, NULL, NULL), ERR_OK);
     assert_string_equal(c.listen, "127.0.0.1:50051");
+    assert_string_equal(c.http_listen, "127.0.0.1:9090");
     assert_string_equal(c.database_url, "postgresql://127.0.0.1:5432/balanced");
     assert_int_equal(c.database_connections, 4);
     assert_int_equal(c.workers, 1);

@@ -14,6 +14,7 @@ struct waiter {
 
 static uv_loop_t loop;
 static struct lines lines;
+static struct metrics metrics;
 static struct waiter waiters[PLACES];
 static const struct id one = {{1}}, other = {{2}};
 static bool closed;
@@ -36,7 +37,7 @@ static int open_lines(void **state)
 {
     (void)state;
     uv_loop_init(&loop);
-    lines_open(&lines, &loop);
+    lines_open(&lines, &loop, &metrics);
     memset(waiters, 0, sizeof waiters);
     for (int i = 0; i < PLACES; i++)
         line_place_init(&waiters[i].place);
