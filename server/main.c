@@ -131,6 +131,13 @@ static int serve(const struct config *config)
     };
 
     signal(SIGPIPE, SIG_IGN);
+    /* A stop that is asked for while all this begins waits for it. Other threads never hear of one.
+     */
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &stops, NULL);
     /* A name server that is away must not hold up a stop: the resolver's own patience is 10 s. */
     setenv("RES_OPTIONS", "timeout:1 attempts:2", 0);
     log_set_level(config->log_level);
@@ -159,6 +166,7 @@ static int serve(const struct config *config)
     run.feed = feed_open(&run.loop, config, &run.metrics);
     uv_signal_start(&run.term, on_signal, SIGTERM);
     uv_signal_start(&run.interrupt, on_signal, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &stops, NULL);
     uv_run(&run.loop, UV_RUN_DEFAULT);
     uv_loop_close(&run.loop);
     monitor_close(run.monitor);
