@@ -17,6 +17,7 @@ the directories of the PostgreSQL programs and of grpcurl and buf, where the usu
 
 import contextlib
 import fcntl
+import http.client
 import itertools
 import json
 import os
@@ -482,6 +483,19 @@ def balanced(*arguments, check=True, timeout_s=PATIENCE_S, **settings):
     if check:
         assert done.returncode == 0, f"balanced {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done
+
+
+def get(address, path, method="GET", body=None):
+    """The status, the headers and the body of an HTTP answer over a connection of its own."""
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE_S)
+    try:
+        connection.request(method, path, body=body)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read().decode()
+    except http.client.HTTPException as error:
+        raise OSError(f"no whole answer: {error!r}") from None
+    finally:
+        connection.close()
 
 
 class MovedClock:

@@ -1,6 +1,5 @@
 """Reads /metrics, as strictly as Prometheus' text format 0.0.4 is written down, and no further."""
 
-import http.client
 import re
 
 import harness
@@ -70,15 +69,10 @@ def check_histogram(family):
 
 
 def scrape(server):
-    connection = http.client.HTTPConnection(server.http_address, timeout=harness.PATIENCE_S)
-    try:
-        connection.request("GET", "/metrics")
-        answer = connection.getresponse()
-        assert answer.status == 200
-        assert answer.getheader("Content-Type") == "text/plain; version=0.0.4; charset=utf-8"
-        return parse(answer.read().decode())
-    finally:
-        connection.close()
+    status, headers, body = harness.get(server.http_address, "/metrics")
+    assert status == 200
+    assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return parse(body)
 
 
 class Watch:

@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import http.client
 import os
 import re
 import socket
@@ -17,15 +16,8 @@ CONNECTIONS_MAX = 64
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 17, 0x4206, 0x4207, 0x40000000
 
 
-def get(one, path, method="GET", body=None):
-    """The status, the headers and the body of an answer over a connection of its own."""
-    connection = http.client.HTTPConnection(one.http_address, timeout=harness.PATIENCE_S)
-    try:
-        connection.request(method, path, body=body)
-        answer = connection.getresponse()
-        return answer.status, dict(answer.getheaders()), answer.read().decode()
-    finally:
-        connection.close()
+def get(one, *arguments, **options):
+    return harness.get(one.http_address, *arguments, **options)
 
 
 def status(one, path):
@@ -179,7 +171,7 @@ def test_connections_are_bounded_and_the_calls_do_not_mind(server):
     def answers():
         try:
             return status(one, "/livez") == 200
-        except (OSError, http.client.HTTPException):
+        except OSError:
             return False
 
     harness.wait_until(answers, "room for a connection")

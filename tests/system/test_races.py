@@ -57,6 +57,15 @@ def watching(client, stop):
         watch.cancel()
 
 
+def scraping(one, stop):
+    while not stop.is_set():
+        for path in ("/metrics", "/livez", "/readyz"):
+            try:
+                harness.get(one.http_address, path)
+            except OSError:
+                time.sleep(0.01)  # it has stopped
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_no_race_while_everything_happens_at_once(postgres, database, customer, races, workers):
     seed = random.randrange(1 << 32)
@@ -68,6 +77,7 @@ def test_no_race_while_everything_happens_at_once(postgres, database, customer, 
     clients = [harness.Client(one.address) for _ in range(4)]
     threads = [threading.Thread(target=cancelling, args=(c, customer, stop, rng)) for c in clients[:2]]
     threads += [threading.Thread(target=watching, args=(c, stop)) for c in clients[2:]]
+    threads += [threading.Thread(target=scraping, args=(one, stop))]
     with Load(one, customer) as load:
         for thread in threads:
             thread.start()
