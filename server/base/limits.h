@@ -102,6 +102,11 @@ enum {
     FILTERS_MAX = 64,
     FILTER_TERMS_MAX = 1000,
 
+    /* The file of those who may call, and the tokens in it. Over it: the file is refused. */
+    ACCESS_FILE_BYTES_MAX = 1024 * 1024,
+    ACCESS_TOKENS_MAX = 1000,
+    ACCESS_NAME_MAX = 64,
+
     /* Text of a token. Over it: INVALID_ARGUMENT without a look inside. */
     TOKEN_TEXT_MAX = 512,
 };
