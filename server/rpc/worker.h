@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "rpc/tag.h"
 
+struct access;
 struct call;
 struct server;
 struct health;
@@ -42,6 +43,7 @@ struct worker {
     struct tag returned; /* which is in the inbox then */
     void (*on_ended)(struct worker *w);
     struct arena_pool arenas;
+    struct access *access; /* who may call; NULL: everyone */
     struct health *health;
     void *app; /* the application's part, made by rpc_options.open */
 
