@@ -28,6 +28,9 @@ enum { EXIT_DRIFT = 1, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 /* After this, calls that ignore their cancellation are left behind. */
 enum { CANCEL_MS = 2000 };
 
+/* How often files that may be replaced are looked at: one is in force after two looks at most. */
+enum { LOOK_MS = 300 };
+
 struct run {
     const struct config *config;
     struct server *server;
@@ -36,7 +39,7 @@ struct run {
     struct metrics metrics; /* of the main thread */
     uv_loop_t loop;
     uv_signal_t term, interrupt;
-    uv_timer_t timer;
+    uv_timer_t timer, look;
     uv_async_t drained;
     enum { SERVING, DELAYING, DRAINING, CANCELLING, DRAINED } state;
     int exit_code;
@@ -49,6 +52,7 @@ static void on_feed_closed(void *arg)
     uv_close((uv_handle_t *)&run->term, NULL);
     uv_close((uv_handle_t *)&run->interrupt, NULL);
     uv_close((uv_handle_t *)&run->timer, NULL);
+    uv_close((uv_handle_t *)&run->look, NULL);
     uv_close((uv_handle_t *)&run->drained, NULL);
 }
 
@@ -101,6 +105,14 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
+static void on_look(uv_timer_t *look)
+{
+    const struct run *run = container_of(look, struct run, look);
+
+    if (run->state < DRAINED)
+        server_look_at_files(run->server);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
@@ -119,6 +131,9 @@ static int serve(const struct config *config)
     char why[512];
     const struct rpc_options options = {
         .listen = config->listen,
+        .tokens_file = config->tokens_file,
+        .insecure = config->insecure,
+        .reflection = (enum reflection_for)config->reflection,
         .workers = config->workers,
         .request_timeout_us = config->request_timeout_us,
         .error_domain = "balances",
@@ -161,9 +176,11 @@ static int serve(const struct config *config)
     uv_signal_init(&run.loop, &run.term);
     uv_signal_init(&run.loop, &run.interrupt);
     uv_timer_init(&run.loop, &run.timer);
+    uv_timer_init(&run.loop, &run.look);
     uv_async_init(&run.loop, &run.drained, on_drained);
     run.term.data = run.interrupt.data = &run;
     run.feed = feed_open(&run.loop, config, &run.metrics);
+    uv_timer_start(&run.look, on_look, LOOK_MS, LOOK_MS);
     uv_signal_start(&run.term, on_signal, SIGTERM);
     uv_signal_start(&run.interrupt, on_signal, SIGINT);
     pthread_sigmask(SIG_UNBLOCK, &stops, NULL);

@@ -13,56 +13,71 @@
 
 const struct id installation_id = {0};
 
-/* A method's request and its first step have its name, in small letters. */
-#define METHOD(service, name, step) \
-    {"/balances.v1." service "/" name, &balances__v1__##step##_request__descriptor, step}
+/* A method's request and its first step have its name, in small letters. Then: what a caller's
+ * token must be good for, and the field that names the customer whom it is about. */
+#define METHOD(service, name, step, scopes, customer)                                             \
+    {"/balances.v1." service "/" name, &balances__v1__##step##_request__descriptor, step, scopes, \
+     customer}
+
+enum { READ = SCOPE_READ, WRITE = SCOPE_WRITE, CATALOG = SCOPE_CATALOG };
+static const char OF_CUSTOMER[] = "customer_id";
 
 static const struct rpc_method balance_methods[] = {
-    METHOD("BalanceService", "ListBalances", list_balances),
-    METHOD("BalanceService", "ListCredits", list_credits),
-    METHOD("BalanceService", "ListCommits", list_commits),
-    METHOD("BalanceService", "GetNetBalance", get_net_balance),
-    METHOD("BalanceService", "ListLedgerEntries", list_ledger_entries),
+    METHOD("BalanceService", "ListBalances", list_balances, READ, OF_CUSTOMER),
+    METHOD("BalanceService", "ListCredits", list_credits, READ, OF_CUSTOMER),
+    METHOD("BalanceService", "ListCommits", list_commits, READ, OF_CUSTOMER),
+    METHOD("BalanceService", "GetNetBalance", get_net_balance, READ, OF_CUSTOMER),
+    METHOD("BalanceService", "ListLedgerEntries", list_ledger_entries, READ, OF_CUSTOMER),
 };
 
 static const struct rpc_method ledger_methods[] = {
-    METHOD("LedgerService", "CreateCommit", create_commit),
-    METHOD("LedgerService", "CreateCredit", create_credit),
-    METHOD("LedgerService", "UpdateEndDate", update_end_date),
-    METHOD("LedgerService", "ArchiveBalance", archive_balance),
-    METHOD("LedgerService", "AddManualLedgerEntry", add_manual_ledger_entry),
-    METHOD("LedgerService", "AdjustSeats", adjust_seats),
-    METHOD("LedgerService", "DrawDown", draw_down),
-    METHOD("LedgerService", "FinalizeInvoice", finalize_invoice),
-    METHOD("LedgerService", "VoidInvoice", void_invoice),
-    METHOD("LedgerService", "RolloverBalance", rollover_balance),
-    METHOD("LedgerService", "TrueUpCommit", true_up_commit),
+    METHOD("LedgerService", "CreateCommit", create_commit, WRITE, OF_CUSTOMER),
+    METHOD("LedgerService", "CreateCredit", create_credit, WRITE, OF_CUSTOMER),
+    METHOD("LedgerService", "UpdateEndDate", update_end_date, WRITE, OF_CUSTOMER),
+    METHOD("LedgerService", "ArchiveBalance", archive_balance, WRITE, OF_CUSTOMER),
+    METHOD("LedgerService", "AddManualLedgerEntry", add_manual_ledger_entry, WRITE, OF_CUSTOMER),
+    METHOD("LedgerService", "AdjustSeats", adjust_seats, WRITE, OF_CUSTOMER),
+    METHOD("LedgerService", "DrawDown", draw_down, WRITE, OF_CUSTOMER),
+    METHOD("LedgerService", "FinalizeInvoice", finalize_invoice, WRITE, OF_CUSTOMER),
+    METHOD("LedgerService", "VoidInvoice", void_invoice, WRITE, OF_CUSTOMER),
+    METHOD("LedgerService", "RolloverBalance", rollover_balance, WRITE, OF_CUSTOMER),
+    METHOD("LedgerService", "TrueUpCommit", true_up_commit, WRITE, OF_CUSTOMER),
 };
 
 static const struct rpc_method account_balance_methods[] = {
-    METHOD("AccountBalanceService", "CreateAccountBalance", create_account_balance),
-    METHOD("AccountBalanceService", "GetAccountBalance", get_account_balance),
-    METHOD("AccountBalanceService", "ListAccountBalances", list_account_balances),
-    METHOD("AccountBalanceService", "UpdateAccountBalance", update_account_balance),
-    METHOD("AccountBalanceService", "DeleteAccountBalance", delete_account_balance),
-    METHOD("AccountBalanceService", "CreateTransaction", create_transaction),
-    METHOD("AccountBalanceService", "ListTransactions", list_transactions),
-    METHOD("AccountBalanceService", "GetTransactionSummary", get_transaction_summary),
-    METHOD("AccountBalanceService", "CreateTransactionType", create_transaction_type),
-    METHOD("AccountBalanceService", "GetTransactionType", get_transaction_type),
-    METHOD("AccountBalanceService", "ListTransactionTypes", list_transaction_types),
-    METHOD("AccountBalanceService", "UpdateTransactionType", update_transaction_type),
-    METHOD("AccountBalanceService", "DeleteTransactionType", delete_transaction_type),
-    METHOD("AccountBalanceService", "GetCreditApplicationOrder", get_credit_application_order),
-    METHOD("AccountBalanceService", "SetCreditApplicationOrder", set_credit_application_order),
+    METHOD("AccountBalanceService", "CreateAccountBalance", create_account_balance, WRITE,
+           OF_CUSTOMER),
+    METHOD("AccountBalanceService", "GetAccountBalance", get_account_balance, READ, OF_CUSTOMER),
+    METHOD("AccountBalanceService", "ListAccountBalances", list_account_balances, READ,
+           OF_CUSTOMER),
+    METHOD("AccountBalanceService", "UpdateAccountBalance", update_account_balance, WRITE,
+           OF_CUSTOMER),
+    METHOD("AccountBalanceService", "DeleteAccountBalance", delete_account_balance, WRITE,
+           OF_CUSTOMER),
+    METHOD("AccountBalanceService", "CreateTransaction", create_transaction, WRITE, OF_CUSTOMER),
+    METHOD("AccountBalanceService", "ListTransactions", list_transactions, READ, OF_CUSTOMER),
+    METHOD("AccountBalanceService", "GetTransactionSummary", get_transaction_summary, READ,
+           OF_CUSTOMER),
+    METHOD("AccountBalanceService", "CreateTransactionType", create_transaction_type, CATALOG,
+           NULL),
+    METHOD("AccountBalanceService", "GetTransactionType", get_transaction_type, READ, NULL),
+    METHOD("AccountBalanceService", "ListTransactionTypes", list_transaction_types, READ, NULL),
+    METHOD("AccountBalanceService", "UpdateTransactionType", update_transaction_type, CATALOG,
+           NULL),
+    METHOD("AccountBalanceService", "DeleteTransactionType", delete_transaction_type, CATALOG,
+           NULL),
+    METHOD("AccountBalanceService", "GetCreditApplicationOrder", get_credit_application_order, READ,
+           OF_CUSTOMER),
+    METHOD("AccountBalanceService", "SetCreditApplicationOrder", set_credit_application_order,
+           WRITE | CATALOG, OF_CUSTOMER),
 };
 
 static const struct rpc_method catalog_methods[] = {
-    METHOD("CatalogService", "PutCustomer", put_customer),
-    METHOD("CatalogService", "PutContract", put_contract),
-    METHOD("CatalogService", "ArchiveContract", archive_contract),
-    METHOD("CatalogService", "PutProduct", put_product),
-    METHOD("CatalogService", "PutCreditType", put_credit_type),
+    METHOD("CatalogService", "PutCustomer", put_customer, CATALOG, "id"),
+    METHOD("CatalogService", "PutContract", put_contract, CATALOG, OF_CUSTOMER),
+    METHOD("CatalogService", "ArchiveContract", archive_contract, CATALOG, OF_CUSTOMER),
+    METHOD("CatalogService", "PutProduct", put_product, CATALOG, NULL),
+    METHOD("CatalogService", "PutCreditType", put_credit_type, CATALOG, NULL),
 };
 
 #define SERVICE(name, methods) {"balances.v1." name, methods, sizeof(methods) / sizeof *(methods)}

@@ -8,7 +8,7 @@
 
 #include "base/limits.h"
 
-enum kind { TEXT, URL, OPTIONAL, COUNT, DURATION, LEVEL };
+enum kind { TEXT, URL, OPTIONAL, COUNT, DURATION, LEVEL, CHOICE };
 
 static const struct setting {
     const char *name; /* as in the variable, without BALANCED_ */
@@ -17,31 +17,39 @@ static const struct setting {
     const char *initial;
     int64_t min, max; /* of a count; of a duration in microseconds */
     const char *help;
+    const char *choices; /* of a choice: words, whose places are the values */
 } settings[] = {
     {"LISTEN", TEXT, offsetof(struct config, listen), "127.0.0.1:50051", 0, 0,
-     "address and port of gRPC"},
+     "address and port of gRPC", NULL},
     {"HTTP_LISTEN", OPTIONAL, offsetof(struct config, http_listen), "127.0.0.1:9090", 0, 0,
-     "address and port of /livez, /readyz and /metrics; empty: none"},
+     "address and port of /livez, /readyz and /metrics; empty: none", NULL},
+    {"TOKENS_FILE", OPTIONAL, offsetof(struct config, tokens_file), "", 0, 0,
+     "who may call: the file of the bearer tokens; empty: everyone on this machine", NULL},
+    {"INSECURE", CHOICE, offsetof(struct config, insecure), "no", 0, 0,
+     "anyone: without a tokens file, let others than this machine call, too", "no|anyone"},
+    {"REFLECTION", CHOICE, offsetof(struct config, reflection), "on", 0, 0,
+     "who may ask for the protocols: everyone (on), who has a token, or nobody (off)",
+     "on|token|off"},
     {"DATABASE_URL", URL, offsetof(struct config, database_url),
-     "postgresql://127.0.0.1:5432/balanced", 0, 0, "the PostgreSQL that holds the ledgers"},
+     "postgresql://127.0.0.1:5432/balanced", 0, 0, "the PostgreSQL that holds the ledgers", NULL},
     {"DATABASE_CONNECTIONS", COUNT, offsetof(struct config, database_connections), "4", 1, 64,
-     "connections of each worker to it"},
+     "connections of each worker to it", NULL},
     {"REDIS_URL", OPTIONAL, offsetof(struct config, redis_url), "", 0, 0,
-     "the Redis that holds computed answers; empty: none, and the same answers"},
+     "the Redis that holds computed answers; empty: none, and the same answers", NULL},
     {"REDIS_TIMEOUT", DURATION, offsetof(struct config, redis_timeout_us), "100ms", 1000,
-     INT64_C(5000000), "how long to wait for it before doing without"},
+     INT64_C(5000000), "how long to wait for it before doing without", NULL},
     {"CACHE_TTL", DURATION, offsetof(struct config, cache_ttl_us), "1m", 1000000,
-     INT64_C(1800000000), "how long an answer is kept at most"},
+     INT64_C(1800000000), "how long an answer is kept at most", NULL},
     {"WORKERS", COUNT, offsetof(struct config, workers), "1", 1, WORKERS_MAX,
-     "independent pairs of threads that serve calls"},
+     "independent pairs of threads that serve calls", NULL},
     {"REQUEST_TIMEOUT", DURATION, offsetof(struct config, request_timeout_us), "5s", 10000,
-     INT64_C(300000000), "the longest that a call may take, whatever its caller allows"},
+     INT64_C(300000000), "the longest that a call may take, whatever its caller allows", NULL},
     {"STOP_DELAY", DURATION, offsetof(struct config, stop_delay_us), "0s", 0, INT64_C(300000000),
-     "after SIGTERM: how long to say NOT_SERVING but serve, until balancers have noticed"},
+     "after SIGTERM: how long to say NOT_SERVING but serve, until balancers have noticed", NULL},
     {"STOP_GRACE", DURATION, offsetof(struct config, stop_grace_us), "10s", 0, INT64_C(300000000),
-     "after that: how long calls in flight may take to finish"},
+     "after that: how long calls in flight may take to finish", NULL},
     {"LOG_LEVEL", LEVEL, offsetof(struct config, log_level), "info", 0, 0,
-     "debug (a line for every call), info, warn or error"},
+     "debug (a line for every call), info, warn or error", NULL},
 };
 enum { SETTING_COUNT = sizeof settings / sizeof *settings, NAME_MAX_LEN = 32 };
 
@@ -78,6 +86,23 @@ static enum err parse_duration(const char *text, int64_t *ret)
     return ERR_INVALID;
 }
 
+/* The place of a word in "one|two|three". */
+static enum err parse_choice(const char *choices, const char *text, int *ret)
+{
+    size_t len = strlen(text);
+
+    for (int place = 0;; place++) {
+        size_t word = strcspn(choices, "|");
+        if (word == len && memcmp(choices, text, len) == 0) {
+            *ret = place;
+            return ERR_OK;
+        }
+        if (!choices[word])
+            return ERR_INVALID;
+        choices += word + 1;
+    }
+}
+
 static enum err set(struct config *c, const struct setting *s, const char *text, char *why,
                     size_t why_size)
 {
@@ -110,6 +135,10 @@ static enum err set(struct config *c, const struct setting *s, const char *text,
         if (log_level_parse(text, (enum log_level *)field) != ERR_OK)
             break;
         return ERR_OK;
+    case CHOICE:
+        if (parse_choice(s->choices, text, (int *)field) != ERR_OK)
+            break;
+        return ERR_OK;
     }
 
     int len = snprintf(why, why_size, "BALANCED_%s is '%s', but must be ", s->name, text);
@@ -133,6 +162,9 @@ static enum err set(struct config *c, const struct setting *s, const char *text,
         break;
     case LEVEL:
         snprintf(why, why_size, "debug, info, warn or error");
+        break;
+    case CHOICE:
+        snprintf(why, why_size, "%s", s->choices);
         break;
     }
     return ERR_INVALID;
@@ -216,13 +248,19 @@ void config_help(FILE *out)
 
 void config_log(const struct config *c)
 {
-    log_info("config",
-             "listen=%s http_listen=%s database_url=(hidden) database_connections=%d redis_url=%s "
-             "redis_timeout=%lldms cache_ttl=%llds workers=%d "
-             "request_timeout=%lldms stop_delay=%lldms stop_grace=%lldms",
-             c->listen, *c->http_listen ? c->http_listen : "(none)", c->database_connections,
-             *c->redis_url ? "(hidden)" : "(none)", (long long)(c->redis_timeout_us / 1000),
-             (long long)(c->cache_ttl_us / 1000000), c->workers,
-             (long long)(c->request_timeout_us / 1000), (long long)(c->stop_delay_us / 1000),
-             (long long)(c->stop_grace_us / 1000));
+    log_info(
+        "config",
+        "listen=%s http_listen=%s tokens_file=%s insecure=%s reflection=%s database_url=(hidden) "
+        "database_connections=%d redis_url=%s "
+        "redis_timeout=%lldms cache_ttl=%llds workers=%d "
+        "request_timeout=%lldms stop_delay=%lldms stop_grace=%lldms",
+        c->listen, *c->http_listen ? c->http_listen : "(none)",
+        *c->tokens_file ? c->tokens_file : "(none)", c->insecure ? "anyone" : "no",
+        c->reflection == 0   ? "on"
+        : c->reflection == 1 ? "token"
+                             : "off",
+        c->database_connections, *c->redis_url ? "(hidden)" : "(none)",
+        (long long)(c->redis_timeout_us / 1000), (long long)(c->cache_ttl_us / 1000000), c->workers,
+        (long long)(c->request_timeout_us / 1000), (long long)(c->stop_delay_us / 1000),
+        (long long)(c->stop_grace_us / 1000));
 }

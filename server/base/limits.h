@@ -112,6 +112,10 @@ enum {
     HTTP_BODY_BYTES_MAX = 1024 * 1024,
     /* A loop that has not turned for so long is dead, and so is the process (/livez). */
     LIVE_MS = 10 * 1000,
+    /* The file of those who may call, and the tokens in it. Over it: the file is refused. */
+    ACCESS_FILE_BYTES_MAX = 1024 * 1024,
+    ACCESS_TOKENS_MAX = 1000,
+    ACCESS_NAME_MAX = 64,
 
     /* Text of a token. Over it: INVALID_ARGUMENT without a look inside. */
     TOKEN_TEXT_MAX = 512,

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "rpc/auth.h"
 #include "rpc/call_metrics.h"
 #include "rpc/call_priv.h"
 #include "rpc/health.h"
@@ -78,11 +79,11 @@ static void log_call(struct server_call *c, enum err err, int64_t took_us)
     bool ours = err == ERR_INTERNAL || err == ERR_UNKNOWN;
     if (!ours && !log_wants(LOG_DEBUG))
         return;
-    log_line(ours ? LOG_ERROR : LOG_DEBUG, "call", "%s %s took=%lldus database=%lldus%s%s%s%s",
+    log_line(ours ? LOG_ERROR : LOG_DEBUG, "call", "%s %s took=%lldus database=%lldus%s%s%s%s%s%s",
              c->call.method ? c->call.method->path : "(unknown method)",
              err_grpc_name(err_grpc_code(err)), (long long)took_us, (long long)c->call.database_us,
              c->call.cache ? " cache=" : "", c->call.cache ? c->call.cache : "",
-             c->call.status.message ? " " : "",
+             *c->caller ? " caller=" : "", c->caller, c->call.status.message ? " " : "",
              c->call.status.message ? c->call.status.message : "");
 }
 
@@ -418,6 +419,33 @@ static void on_closed(struct tag *tag, bool success)
 
 /* ---- the beginning ---- */
 
+static enum next refuse(struct call *call, const struct refusal *refusal)
+{
+    call->status.reason = refusal->reason;
+    return call_fail(call, refusal->err, "%s", refusal->message);
+}
+
+/* Before the method looks at its fields, and anything is read. An owner's id that is malformed is
+ * nobody's: there is nothing to keep from the caller, whom the method tells what is wrong. */
+static enum next step_authorize(struct call *call)
+{
+    const struct server_call *c = home(call);
+    const ProtobufCFieldDescriptor *field =
+        call->worker->server->methods[c->method_index].owner_field;
+    const char *text = field ? *(char *const *)((const char *)call->request + field->offset) : "";
+    const struct refusal *refusal = NULL;
+    struct id owner;
+
+    if (!*text)
+        refusal = auth_check_owner(c->grant, call->method->scopes, NULL);
+    else if (id_parse(text, &owner) == ERR_OK)
+        refusal = auth_check_owner(c->grant, call->method->scopes, &owner);
+    if (refusal)
+        return refuse(call, refusal);
+    call->step = call->method->first;
+    return NEXT;
+}
+
 /* The request in one piece: as it lies in gRPC's buffer, or copied together. */
 static enum err request_bytes(struct server_call *c, struct bytes *ret)
 {
@@ -464,7 +492,22 @@ static enum next step_decode(struct call *call)
         return call_fail_with(call, ERR_EXHAUSTED);
     if (!call->request)
         return call_fail(call, ERR_INVALID, "the request is not a %s", type->name);
-    call->step = call->method->first;
+    call->step = step_authorize;
+    return NEXT;
+}
+
+/* Before anything of the request is looked at. */
+static enum next step_authenticate(struct call *call)
+{
+    struct server_call *c = home(call);
+    const struct refusal *refusal =
+        auth_check(call->worker->access, &c->metadata, call->method->scopes, &c->grant);
+
+    if (c->grant)
+        memcpy(c->caller, c->grant->name, sizeof c->caller);
+    if (refusal)
+        return refuse(call, refusal);
+    call->step = step_decode;
     return NEXT;
 }
 
@@ -533,7 +576,7 @@ static void on_arrived(struct tag *tag, bool success)
     } else if (!c->payload) {
         c->call.step = step_no_message;
     } else {
-        c->call.step = step_decode;
+        c->call.step = step_authenticate;
         c->admitted = true;
         metrics_set(&w->metrics, METRIC_CALLS_IN_FLIGHT, ++w->calls);
     }
@@ -559,6 +602,8 @@ static void arm(struct server_call *c, int method_index)
     c->call.doubt = NULL;
     c->call.database_us = 0;
     c->call.cache = NULL;
+    c->grant = NULL;
+    c->caller[0] = '\0';
     status_init(&c->call.status);
     c->grpc = NULL;
     c->initial_count = 0;

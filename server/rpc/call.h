@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "rpc/access.h"
 #include "rpc/status.h"
 
 struct call;
@@ -34,6 +35,11 @@ struct rpc_method {
     const char *path; /* "/balances.v1.BalanceService/ListBalances" */
     const ProtobufCMessageDescriptor *request;
     call_step_fn *first;
+    /* Which of these a caller's token must be good for. SCOPE_WRITE | SCOPE_CATALOG: for the first
+     * where the request names an owner, for the second where it names none. */
+    unsigned scopes;
+    /* The field that says whose things the request is about, by its id; NULL: nobody's. */
+    const char *owner_field;
 };
 
 struct call {

@@ -38,7 +38,9 @@ struct server_call {
     bool driving;
     bool watched; /* for its deadline and its client: closed has been asked for by itself */
     bool admitted;
-    uv_timer_t timer; /* for the deadline, once watched */
+    const struct grant *grant; /* of the caller, until the method's first step; NULL: none needed */
+    char caller[ACCESS_NAME_MAX + 1]; /* its name, for the log */
+    uv_timer_t timer;                 /* for the deadline, once watched */
     int64_t arrived_us, deadline_us;
 
     grpc_metadata initial[CALL_METADATA_MAX];

@@ -191,6 +191,7 @@ static enum next step_list(struct call *c)
 
 const struct rpc_method health_methods[HEALTH_METHOD_COUNT] = {
     {"/grpc.health.v1.Health/Check", &grpc__health__v1__health_check_request__descriptor,
-     step_check},
-    {"/grpc.health.v1.Health/List", &grpc__health__v1__health_list_request__descriptor, step_list},
+     step_check, SCOPE_NONE, NULL},
+    {"/grpc.health.v1.Health/List", &grpc__health__v1__health_list_request__descriptor, step_list,
+     SCOPE_NONE, NULL},
 };

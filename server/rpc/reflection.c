@@ -332,6 +332,7 @@ static void on_end(struct stream *s)
     {                                                                                 \
         .path = "/grpc.reflection." version ".ServerReflection/ServerReflectionInfo", \
         .request = &grpc__reflection__v1__server_reflection_request__descriptor,      \
+        .is_reflection = true,                                                        \
         .on_message = on_message,                                                     \
         .on_half_close = on_half_close,                                               \
         .on_sent = on_sent,                                                           \

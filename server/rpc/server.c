@@ -1,7 +1,6 @@
 #include "rpc/server.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <grpc/grpc_security.h>
 #include <grpc/support/log.h>
 #include <stdio.h>
@@ -10,6 +9,8 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "rpc/access.h"
+#include "rpc/address.h"
 #include "rpc/call_metrics.h"
 #include "rpc/call_priv.h"
 #include "rpc/health.h"
@@ -63,6 +64,11 @@ static void bind_method(struct server *s, const struct rpc_method *method)
     bound->handle = grpc_server_register_method(s->grpc, method->path, NULL,
                                                 GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
     assert(bound->handle);
+    if (method->owner_field) {
+        bound->owner_field =
+            protobuf_c_message_descriptor_get_field_by_name(method->request, method->owner_field);
+        assert(bound->owner_field && bound->owner_field->type == PROTOBUF_C_TYPE_STRING);
+    }
 }
 
 static void bind_methods(struct server *s)
@@ -112,6 +118,8 @@ static void on_ended(struct worker *w)
 static void release(struct server *s)
 {
     reflection_close(s->reflection);
+    for (int i = 0; i < s->options.workers; i++)
+        access_unref(s->workers[i].access);
     free(s->workers);
     free(s->methods);
     free(s);
@@ -139,18 +147,56 @@ static void on_grpc_log(gpr_log_func_args *args)
     log_line(LOG_DEBUG, "grpc", "%s", args->message);
 }
 
-/* gRPC would take a port beyond 65535 for another one, and none for that of https. */
-static bool is_address(const char *listen)
+/* The table of those who may call. It stays NULL where there is no file, and everyone may. */
+static enum err read_tokens(struct server *s, struct access **ret, char *why, size_t why_size)
 {
-    const char *colon = strrchr(listen, ':');
-    char *end;
+    char problem[256];
+    char *text;
+    size_t len;
 
-    if (strncmp(listen, "unix:", 5) == 0)
-        return true;
-    if (!colon || !isdigit((unsigned char)colon[1]))
-        return false;
-    unsigned long port = strtoul(colon + 1, &end, 10);
-    return !*end && port <= UINT16_MAX;
+    if (!*s->tokens_file.path)
+        return ERR_OK;
+    enum err err = file_read(&s->tokens_file, ACCESS_FILE_BYTES_MAX, &text, &len, why, why_size);
+    if (err != ERR_OK)
+        return err;
+    err = access_parse(bytes_of(text, len), ret, problem, sizeof problem);
+    free(text);
+    if (err != ERR_OK)
+        snprintf(why, why_size, "%s: %s", s->tokens_file.path, problem);
+    else if (s->tokens_file.world_readable)
+        log_warn("rpc", "%s can be read by every user of this machine: chmod o-r",
+                 s->tokens_file.path);
+    return err;
+}
+
+/* Whether these options say who may call; `access` is the table, if there is one. */
+static enum err check_callers(const struct rpc_options *o, const struct access *access, char *why,
+                              size_t why_size)
+{
+    if (!access && !o->insecure && !address_is_local(o->listen)) {
+        snprintf(why, why_size,
+                 "on %s everyone who reaches it could call: set BALANCED_TOKENS_FILE, or "
+                 "BALANCED_INSECURE=anyone if something in front says who may, or listen on "
+                 "127.0.0.1",
+                 o->listen);
+        return ERR_INVALID;
+    }
+    if (!access && o->reflection == REFLECTION_TOKEN) {
+        snprintf(why, why_size, "BALANCED_REFLECTION=token needs a BALANCED_TOKENS_FILE");
+        return ERR_INVALID;
+    }
+    return ERR_OK;
+}
+
+static void log_callers(const struct rpc_options *o, const struct access *access)
+{
+    if (access)
+        log_info("rpc", "may call: who has one of the %d tokens of %s", access_count(access),
+                 o->tokens_file);
+    else if (address_is_local(o->listen))
+        log_info("rpc", "may call: everyone on this machine");
+    else
+        log_warn("rpc", "may call: everyone who reaches %s (BALANCED_INSECURE)", o->listen);
 }
 
 enum err server_start(const struct rpc_options *options, struct server **ret, char *why,
@@ -158,7 +204,9 @@ enum err server_start(const struct rpc_options *options, struct server **ret, ch
 {
     struct server *s;
 
-    if (!is_address(options->listen)) {
+    struct access *access = NULL;
+
+    if (!address_is_valid(options->listen)) {
         snprintf(why, why_size, "cannot listen on %s: it must be like host:port or unix:/path",
                  options->listen);
         return ERR_INVALID;
@@ -166,6 +214,15 @@ enum err server_start(const struct rpc_options *options, struct server **ret, ch
     s = calloc(1, sizeof *s);
     assert(s);
     s->options = *options;
+    s->tokens_file.path = options->tokens_file;
+    enum err err = read_tokens(s, &access, why, why_size);
+    if (err == ERR_OK)
+        err = check_callers(options, access, why, why_size);
+    if (err != ERR_OK) {
+        access_unref(access);
+        free(s);
+        return err;
+    }
     gpr_set_log_function(on_grpc_log);
     grpc_init();
     s->grpc = create_grpc();
@@ -178,6 +235,7 @@ enum err server_start(const struct rpc_options *options, struct server **ret, ch
     for (int i = 0; i < options->workers; i++) {
         s->workers[i].server = s;
         s->workers[i].index = i;
+        s->workers[i].access = access ? access_ref(access) : NULL;
         s->workers[i].queue = grpc_completion_queue_create_for_next(NULL);
         grpc_server_register_completion_queue(s->grpc, s->workers[i].queue, NULL);
     }
@@ -189,6 +247,7 @@ enum err server_start(const struct rpc_options *options, struct server **ret, ch
                  "cannot listen on %s: the address is not this machine's, or another program has "
                  "the port",
                  options->listen);
+        access_unref(access);
         release_unstarted(s);
         return ERR_UNAVAILABLE;
     }
@@ -196,6 +255,8 @@ enum err server_start(const struct rpc_options *options, struct server **ret, ch
     for (int i = 0; i < options->workers; i++)
         worker_start(&s->workers[i], on_opened, on_ended);
     log_info("rpc", "listening on %s", options->listen);
+    log_callers(options, access);
+    access_unref(access);
     *ret = s;
     return ERR_OK;
 }
@@ -235,16 +296,23 @@ bool server_is_stopping(const struct server *s)
 struct command {
     struct tag tag;
     struct worker *worker;
+    struct access *access; /* for a worker that gets another table */
 };
 
-static void post(struct worker *w, void (*run)(struct tag *, bool))
+static void post_access(struct worker *w, void (*run)(struct tag *, bool), struct access *access)
 {
     struct command *command = calloc(1, sizeof *command);
 
     assert(command);
     command->tag.on_complete = run;
     command->worker = w;
+    command->access = access;
     worker_post(w, &command->tag);
+}
+
+static void post(struct worker *w, void (*run)(struct tag *, bool))
+{
+    post_access(w, run, NULL);
 }
 
 static struct worker *command_end(struct tag *tag)
@@ -254,6 +322,34 @@ static struct worker *command_end(struct tag *tag)
 
     free(command);
     return w;
+}
+
+/* No step keeps a grant beyond its turn, so that nobody uses the old table any more. */
+static void run_take_access(struct tag *tag, bool success)
+{
+    struct access *access = container_of(tag, struct command, tag)->access;
+    struct worker *w = command_end(tag);
+
+    (void)success;
+    access_unref(w->access);
+    w->access = access;
+}
+
+void server_look_at_files(struct server *s)
+{
+    struct access *access = NULL;
+    char why[512];
+
+    if (!*s->tokens_file.path || !file_has_changed(&s->tokens_file))
+        return;
+    if (read_tokens(s, &access, why, sizeof why) != ERR_OK) {
+        log_error("rpc", "%s: the tokens from before stay in force", why);
+        return;
+    }
+    for (int i = 0; i < s->options.workers; i++)
+        post_access(&s->workers[i], run_take_access, access_ref(access));
+    log_callers(&s->options, access);
+    access_unref(access);
 }
 
 static void run_stop_serving(struct tag *tag, bool success)

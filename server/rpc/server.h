@@ -5,6 +5,7 @@
 #include <grpc/grpc.h>
 
 #include "base/bytes.h"
+#include "base/file.h"
 #include "rpc/call.h"
 #include "rpc/stream.h"
 #include "rpc/worker.h"
@@ -15,8 +16,14 @@ struct rpc_service {
     int method_count;
 };
 
+/* Who may ask for the protocols: everyone, whoever has a token, or nobody. */
+enum reflection_for { REFLECTION_ON, REFLECTION_TOKEN, REFLECTION_OFF };
+
 struct rpc_options {
-    const char *listen; /* "host:port", "[::1]:port", "unix:/path" */
+    const char *listen;      /* "host:port", "[::1]:port", "unix:/path" */
+    const char *tokens_file; /* of those who may call; empty: everyone who reaches the address */
+    bool insecure;           /* which then may be others than this machine */
+    enum reflection_for reflection;
     int workers;
     int64_t request_timeout_us;
     const char *error_domain; /* of ErrorInfo */
@@ -32,7 +39,8 @@ struct rpc_options {
 
 struct bound_method {
     const struct rpc_method *method;
-    void *handle; /* gRPC's */
+    void *handle;                                /* gRPC's */
+    const ProtobufCFieldDescriptor *owner_field; /* the method's; NULL: none */
 };
 
 struct server {
@@ -43,6 +51,7 @@ struct server {
     void *stream_handles[STREAM_KINDS_MAX];
     struct worker *workers;
     struct reflection *reflection;
+    struct file tokens_file;
     struct tag drained; /* of the shutdown; on worker 0 */
     void (*on_drained)(void *arg);
     void *on_drained_arg;
@@ -52,6 +61,9 @@ struct server {
 /* Listens and serves. On failure `why` has one line for a person. */
 MUST_CHECK enum err server_start(const struct rpc_options *options, struct server **ret, char *why,
                                  size_t why_size);
+/* Reads the file of tokens anew if it has changed: to be called now and then. What is wrong with it
+ * is logged, and what was read before stays in force. */
+void server_look_at_files(struct server *s);
 /* All health becomes NOT_SERVING, for good; calls are still served. */
 void server_stop_serving(struct server *s);
 /* No new calls; `drained` is called on a worker's thread when the last is over. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "rpc/auth.h"
 #include "rpc/health.h"
 #include "rpc/reflection.h"
 #include "rpc/server.h"
@@ -170,12 +171,13 @@ void stream_send(struct stream *s, const ProtobufCMessage *message)
 }
 
 /* The google.rpc.Status that every failure has. */
-static void add_details(struct stream *s, enum err err, const char *text)
+static void add_details(struct stream *s, enum err err, const char *reason, const char *text)
 {
     struct status status;
 
     status_init(&status);
     status.err = err;
+    status.reason = reason;
     status.message = text;
     struct bytes details =
         status_details(&status, &s->arena, s->worker->server->options.error_domain);
@@ -186,7 +188,8 @@ static void add_details(struct stream *s, enum err err, const char *text)
     s->has_details = true;
 }
 
-void stream_finish(struct stream *s, enum err err, const char *text)
+/* `reason` is ErrorInfo's; NULL: the error's own. */
+static void finish(struct stream *s, enum err err, const char *reason, const char *text)
 {
     grpc_op op = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
 
@@ -194,13 +197,29 @@ void stream_finish(struct stream *s, enum err err, const char *text)
         return;
     s->message = grpc_slice_from_copied_string(text);
     if (err != ERR_OK)
-        add_details(s, err, text);
+        add_details(s, err, reason, text);
     op.data.send_status_from_server.status = (grpc_status_code)err_grpc_code(err);
     op.data.send_status_from_server.status_details = &s->message;
     op.data.send_status_from_server.trailing_metadata = &s->details;
     op.data.send_status_from_server.trailing_metadata_count = s->has_details;
     start(s, &op, 1, &s->finished);
     end(s);
+}
+
+void stream_finish(struct stream *s, enum err err, const char *text)
+{
+    finish(s, err, NULL, text);
+}
+
+/* Health needs no token. */
+static const struct refusal *refusal_of(const struct stream *s)
+{
+    const struct grant *grant;
+
+    if (!s->kind->is_reflection || s->worker->server->options.reflection != REFLECTION_TOKEN)
+        return NULL;
+    return auth_check(s->worker->access, &s->metadata, SCOPE_READ | SCOPE_WRITE | SCOPE_CATALOG,
+                      &grant);
 }
 
 static void on_arrived(struct tag *tag, bool success)
@@ -217,6 +236,7 @@ static void on_arrived(struct tag *tag, bool success)
         return;
     }
     arm(w, s->kind_index);
+    const struct refusal *refusal = refusal_of(s);
     s->state = STREAM_OPEN;
     list_append(&w->open_streams, &s->link);
     metrics_set(&w->metrics, METRIC_STREAMS_OPEN, ++w->streams);
@@ -227,6 +247,8 @@ static void on_arrived(struct tag *tag, bool success)
         stream_finish(s, ERR_STOPPING, err_text(ERR_STOPPING));
     else if (w->streams > STREAMS_MAX)
         stream_finish(s, ERR_EXHAUSTED, "the server has more streams than it takes on");
+    else if (refusal)
+        finish(s, refusal->err, refusal->reason, refusal->message);
     else
         stream_receive(s);
 }
@@ -258,10 +280,18 @@ static void arm(struct worker *w, int kind_index)
     assert(error == GRPC_CALL_OK);
 }
 
+/* One that is not served is unknown, like any path that is no method's. */
+static bool is_served(const struct server *server, const struct stream_kind *kind)
+{
+    return !kind->is_reflection || server->options.reflection != REFLECTION_OFF;
+}
+
 void streams_bind(struct server *server)
 {
     static_assert((int)KIND_COUNT <= (int)STREAM_KINDS_MAX, "room for the handles");
     for (int i = 0; i < KIND_COUNT; i++) {
+        if (!is_served(server, kinds[i]))
+            continue;
         server->stream_handles[i] = grpc_server_register_method(server->grpc, kinds[i]->path, NULL,
                                                                 GRPC_SRM_PAYLOAD_NONE, 0);
         assert(server->stream_handles[i]);
@@ -272,7 +302,7 @@ void streams_arm(struct worker *w)
 {
     list_init(&w->open_streams);
     for (int i = 0; i < KIND_COUNT; i++) {
-        for (int j = 0; j < ARMED_PER_KIND; j++)
+        for (int j = 0; is_served(w->server, kinds[i]) && j < ARMED_PER_KIND; j++)
             arm(w, i);
     }
 }

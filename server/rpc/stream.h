@@ -21,6 +21,7 @@ enum { STREAM_KINDS_MAX = 4 };
 struct stream_kind {
     const char *path;
     const ProtobufCMessageDescriptor *request;
+    bool is_reflection;
     /* A message came; it lives until the next stream_receive(). */
     void (*on_message)(struct stream *s, const ProtobufCMessage *message);
     /* The client will send no more. */

@@ -21,6 +21,7 @@
 #include "base/metrics.h"
 #include "rpc/tag.h"
 
+struct access;
 struct call;
 struct call_metrics;
 struct server;
@@ -46,6 +47,7 @@ struct worker {
     _Atomic(int64_t) turned_ms; /* when it last did; for other threads, by the loop's clock */
     void (*on_ended)(struct worker *w);
     struct arena_pool arenas;
+    struct access *access; /* who may call; NULL: everyone */
     struct health *health;
     void *app; /* the application's part, made by rpc_options.open */
 

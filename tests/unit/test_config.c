@@ -47,6 +47,9 @@ static void config_without_settings_is_default(void **state)
     assert_string_equal(c.http_listen, "127.0.0.1:9090");
     assert_string_equal(c.database_url, "postgresql://127.0.0.1:5432/balanced");
     assert_int_equal(c.database_connections, 4);
+    assert_string_equal(c.tokens_file, "");
+    assert_int_equal(c.insecure, 0);
+    assert_int_equal(c.reflection, 0);
     assert_int_equal(c.workers, 1);
     assert_int_equal(c.log_level, LOG_INFO);
     assert_int_equal(c.request_timeout_us, 5000000);
@@ -68,6 +71,25 @@ static void config_flag_wins_over_variable(void **state)
     assert_int_equal(c.workers, 4);
     assert_int_equal(read_flags(&c, "--workers=5", "--workers=6"), ERR_OK);
     assert_int_equal(c.workers, 6);
+}
+
+static void config_choice_is_one_of_its_words(void **state)
+{
+    static const char *const bad[] = {"--reflection=", "--reflection=tok", "--reflection=tokens",
+                                      "--reflection=on|token", "--reflection=On"};
+    struct config c;
+
+    (void)state;
+    assert_int_equal(read_flags(&c, "--reflection=on", "--insecure=anyone"), ERR_OK);
+    assert_int_equal(c.reflection, 0);
+    assert_int_equal(c.insecure, 1);
+    assert_int_equal(read_flags(&c, "--reflection=token", NULL), ERR_OK);
+    assert_int_equal(c.reflection, 1);
+    assert_int_equal(read_flags(&c, "--reflection=off", NULL), ERR_OK);
+    assert_int_equal(c.reflection, 2);
+    for (size_t i = 0; i < COUNT(bad); i++)
+        assert_int_equal(read_flags(&c, bad[i], NULL), ERR_INVALID);
+    assert_string_equal(why, "BALANCED_REFLECTION is 'On', but must be on|token|off");
 }
 
 static void config_other_arguments_move_to_the_front(void **state)
@@ -228,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(config_without_settings_is_default, clear),
         cmocka_unit_test_setup(config_flag_wins_over_variable, clear),
+        cmocka_unit_test_setup(config_choice_is_one_of_its_words, clear),
         cmocka_unit_test_setup(config_other_arguments_move_to_the_front, clear),
         cmocka_unit_test_setup(config_good_values_are_read, clear),
         cmocka_unit_test_setup(config_bad_value_is_one_clear_line, clear),
