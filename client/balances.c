@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/channel.h"
-
 /* gRPC's codes for what goes wrong on this side. */
 enum {
     CODE_EXHAUSTED = 8,
@@ -42,7 +40,7 @@ enum err balances_open(const struct balances_options *options, struct balances *
         server->authorization = NULL;
         goto fail;
     }
-    server->channel = channel_create(options->address, options->user_agent);
+    server->channel = channel_create(options->address, options->user_agent, options->tls);
     if (!server->channel)
         goto fail;
     *ret = server;

@@ -17,14 +17,16 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "base/err.h"
+#include "client/channel.h"
 
 struct balances;
 
 /* All text is copied. */
 struct balances_options {
     const char *address;    /* "host:port", "[::1]:50051", "unix:/path", "dns:///name:port" */
-    const char *token;      /* the bearer token; NULL for none. The connection is not encrypted */
+    const char *token;      /* the bearer token; NULL for none */
     const char *user_agent; /* names the program to the server; NULL for none */
+    const struct channel_tls *tls; /* NULL: the connection is not encrypted */
 };
 
 /* What to ask; borrowed until the call returns. */

@@ -27,8 +27,16 @@ struct channel_result {
     size_t details_bytes;
 };
 
-/* `user_agent` may be NULL. NULL without memory; a bad address fails the calls, not this. */
-struct channel *channel_create(const char *address, const char *user_agent);
+/* TLS, from PEM texts. */
+struct channel_tls {
+    const char *ca; /* whose certificates servers may have, for the address's name; NULL: any */
+    const char *certificate, *key; /* the client's own; NULL: none */
+};
+
+/* `user_agent` may be NULL, and so may `tls`: plaintext. NULL without memory; a bad address, or a
+ * certificate that will not do, fails the calls, not this. */
+struct channel *channel_create(const char *address, const char *user_agent,
+                               const struct channel_tls *tls);
 /* Takes NULL. No call may be under way. */
 void channel_free(struct channel *channel);
 

@@ -21,6 +21,14 @@ static const struct setting {
      "address and port of gRPC", NULL},
     {"TOKENS_FILE", OPTIONAL, offsetof(struct config, tokens_file), "", 0, 0,
      "who may call: the file of the bearer tokens; empty: everyone on this machine", NULL},
+    {"TLS_CERT", OPTIONAL, offsetof(struct config, tls_cert), "", 0, 0,
+     "the file of the server's certificate and its chain (PEM); empty: no TLS", NULL},
+    {"TLS_KEY", OPTIONAL, offsetof(struct config, tls_key), "", 0, 0,
+     "the file of the certificate's private key (PEM)", NULL},
+    {"TLS_CLIENT_CA", OPTIONAL, offsetof(struct config, tls_client_ca), "", 0, 0,
+     "the file of the CAs (PEM) one of which a client's certificate must be of; empty: none is "
+     "asked for",
+     NULL},
     {"INSECURE", CHOICE, offsetof(struct config, insecure), "no", 0, 0,
      "anyone: without a tokens file, let others than this machine call, too", "no|anyone"},
     {"REFLECTION", CHOICE, offsetof(struct config, reflection), "on", 0, 0,
@@ -245,11 +253,14 @@ void config_help(FILE *out)
 void config_log(const struct config *c)
 {
     log_info("config",
-             "listen=%s tokens_file=%s insecure=%s reflection=%s database_url=(hidden) "
+             "listen=%s tokens_file=%s tls_cert=%s tls_client_ca=%s insecure=%s reflection=%s "
+             "database_url=(hidden) "
              "database_connections=%d redis_url=%s "
              "redis_timeout=%lldms cache_ttl=%llds workers=%d "
              "request_timeout=%lldms stop_delay=%lldms stop_grace=%lldms",
-             c->listen, *c->tokens_file ? c->tokens_file : "(none)", c->insecure ? "anyone" : "no",
+             c->listen, *c->tokens_file ? c->tokens_file : "(none)",
+             *c->tls_cert ? c->tls_cert : "(none)", *c->tls_client_ca ? c->tls_client_ca : "(none)",
+             c->insecure ? "anyone" : "no",
              c->reflection == 0   ? "on"
              : c->reflection == 1 ? "token"
                                   : "off",
