@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "client/balances.h"
 #include "client/explain.h"
 #include "client/fields.h"
@@ -34,6 +35,7 @@ enum {
     EXIT_OTHER = 1,
     EXIT_STATUS = 64, /* and the gRPC code on top */
     MAX_TOKEN_BYTES = 8192,
+    MAX_PEM_BYTES = 1024 * 1024,
 };
 
 /* The first line of the file. `ret_token` has room for MAX_TOKEN_BYTES. */
@@ -59,8 +61,45 @@ static int read_token(const char *path, char *ret_token)
     return 0;
 }
 
-static int connect_to(const struct options *options, struct balances **ret)
+struct pem_texts {
+    char *ca, *certificate, *key;
+};
+
+static void pem_texts_done(struct pem_texts *texts)
 {
+    free(texts->ca);
+    free(texts->certificate);
+    free(texts->key);
+}
+
+/* The files of --ca, --cert and --key, as far as they were given. */
+static int read_pem(const struct options *options, struct pem_texts *ret)
+{
+    const struct {
+        const char *flag, *path;
+        char **text;
+    } files[] = {{"ca", options->ca_file, &ret->ca},
+                 {"cert", options->certificate_file, &ret->certificate},
+                 {"key", options->key_file, &ret->key}};
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct file file = {.path = files[i].path};
+        char why[512];
+        size_t len;
+        if (!file.path)
+            continue;
+        if (file_read(&file, MAX_PEM_BYTES, files[i].text, &len, why, sizeof why) != ERR_OK) {
+            fprintf(stderr, "balancectl: --%s: %s\n", files[i].flag, why);
+            return EXIT_OTHER;
+        }
+    }
+    return 0;
+}
+
+static int open_with(const struct options *options, const struct pem_texts *pem,
+                     struct balances **ret)
+{
+    const struct balances_tls tls = {pem->ca, pem->certificate, pem->key};
     const char *why;
     char token[MAX_TOKEN_BYTES];
     if (options->token_file) {
@@ -72,6 +111,7 @@ static int connect_to(const struct options *options, struct balances **ret)
         .address = options->address,
         .token = options->token_file ? token : NULL,
         .user_agent = "balancectl/" BALANCED_VERSION,
+        .tls = pem->ca ? &tls : NULL,
     };
     *ret = balances_open(&how, &why);
     if (*ret)
@@ -81,6 +121,17 @@ static int connect_to(const struct options *options, struct balances **ret)
     else
         fprintf(stderr, "balancectl: %s\n", why);
     return EXIT_OTHER;
+}
+
+static int connect_to(const struct options *options, struct balances **ret)
+{
+    struct pem_texts pem = {NULL, NULL, NULL};
+    int status = read_pem(options, &pem);
+
+    if (status == 0)
+        status = open_with(options, &pem, ret);
+    pem_texts_done(&pem);
+    return status;
 }
 
 /* Whether a write may have taken place though its answer is an error. */

@@ -56,8 +56,12 @@ struct balances *balances_open(const struct balances_options *options, const cha
         server->authorization = NULL;
         goto fail;
     }
+    const struct balances_tls *tls = options->tls;
+    const struct channel_tls transport =
+        tls ? (struct channel_tls){tls->ca, tls->certificate, tls->key} : (struct channel_tls){0};
     server->channel = channel_create(options->address, options->user_agent,
-                                     options->attempts == 0 ? ATTEMPTS_DEFAULT : options->attempts);
+                                     options->attempts == 0 ? ATTEMPTS_DEFAULT : options->attempts,
+                                     tls ? &transport : NULL);
     if (server->channel)
         return server;
 

@@ -35,12 +35,19 @@ extern "C" {
 
 struct balances;
 
+/* TLS, from PEM texts. */
+struct balances_tls {
+    const char *ca; /* whose certificates servers may have, for the address's name; NULL: any */
+    const char *certificate, *key; /* the client's own; NULL: none */
+};
+
 /* All text is copied. */
 struct balances_options {
     const char *address;    /* "host:port", "[::1]:50051", "unix:/path", "dns:///name:port" */
-    const char *token;      /* the bearer token; NULL for none. The connection is not encrypted */
+    const char *token;      /* the bearer token; NULL for none */
     const char *user_agent; /* names the program to the server; NULL for none */
     int attempts;           /* at a call, from 1 (no other) to 5; 0 means 4 */
+    const struct balances_tls *tls; /* NULL: the connection is not encrypted */
 };
 
 /* What to ask; borrowed until the function returns. */

@@ -28,9 +28,16 @@ struct channel_result {
     size_t details_bytes;
 };
 
-/* `user_agent` may be NULL; `attempts` from 1 to 5. NULL without memory; a bad address fails the
- * calls, not this. */
-struct channel *channel_create(const char *address, const char *user_agent, int attempts);
+/* TLS, from PEM texts. */
+struct channel_tls {
+    const char *ca; /* whose certificates servers may have, for the address's name; NULL: any */
+    const char *certificate, *key; /* the client's own; NULL: none */
+};
+
+/* `user_agent` may be NULL, and so may `tls`: plaintext; `attempts` is from 1 to 5. NULL without
+ * memory; a bad address, or a certificate that will not do, fails the calls, not this. */
+struct channel *channel_create(const char *address, const char *user_agent, int attempts,
+                               const struct channel_tls *tls);
 /* Ends the calls that were started, and waits until they have been told. Takes NULL. No blocking
  * call may be under way. */
 void channel_free(struct channel *channel);

@@ -27,6 +27,9 @@ enum {
     KEY_ADDRESS = 0x100,
     KEY_TIMEOUT,
     KEY_TOKEN_FILE,
+    KEY_CA,
+    KEY_CERT,
+    KEY_KEY,
     KEY_ALL,
     KEY_FLAG, /* this and the following: request_flags[key - KEY_FLAG] */
 };
@@ -93,6 +96,15 @@ static error_t parse_program_option(int key, char *arg, struct argp_state *state
     case KEY_TOKEN_FILE:
         options->token_file = arg;
         return 0;
+    case KEY_CA:
+        options->ca_file = arg;
+        return 0;
+    case KEY_CERT:
+        options->certificate_file = arg;
+        return 0;
+    case KEY_KEY:
+        options->key_file = arg;
+        return 0;
     case 'o':
         if (strcmp(arg, "table") == 0)
             options->output = OUTPUT_TABLE;
@@ -115,6 +127,13 @@ const struct argp_option program_options[] = {
     {"output", 'o', "FORMAT", 0, "table (the default) or json", GROUP_PROGRAM},
     {"token-file", KEY_TOKEN_FILE, "FILE", 0, "Authenticate by the token in the first line of FILE",
      GROUP_PROGRAM},
+    {"ca", KEY_CA, "FILE", 0,
+     "Use TLS, with a server whose certificate is of one of the CAs in FILE (PEM), as "
+     "/etc/ssl/certs/ca-certificates.crt",
+     GROUP_PROGRAM},
+    {"cert", KEY_CERT, "FILE", 0, "Show the certificate in FILE (PEM); needs --ca and --key",
+     GROUP_PROGRAM},
+    {"key", KEY_KEY, "FILE", 0, "Its private key (PEM)", GROUP_PROGRAM},
     {0},
 };
 
@@ -147,6 +166,9 @@ static void ask_for(ProtobufCMessage *request, const char *name)
 static void finish_request(struct parse *parse, struct argp_state *state)
 {
     struct options *options = parse->options;
+    if (!options->certificate_file != !options->key_file ||
+        (options->key_file && !options->ca_file))
+        argp_error(state, "--cert and --key go together, and need --ca");
     const ProtobufCMessageDescriptor *type = options->request->descriptor;
     if (command_needs_customer(options->command) && !**field_text(options->request, "customer_id"))
         argp_error(state, "--customer is required: the id of the customer");

@@ -24,7 +24,9 @@ struct options {
     const struct command *command;
     ProtobufCMessage *request; /* of the command's type; owned */
     const char *address;
-    const char *token_file; /* NULL for none */
+    const char *token_file; /* NULL for none, like the following */
+    const char *ca_file;    /* of TLS, without which there is none */
+    const char *certificate_file, *key_file;
     int64_t timeout_ms;
     enum output output;
     bool all_pages;

@@ -132,6 +132,7 @@ static int serve(const struct config *config)
     const struct rpc_options options = {
         .listen = config->listen,
         .tokens_file = config->tokens_file,
+        .tls = {config->tls_cert, config->tls_key, config->tls_client_ca},
         .insecure = config->insecure,
         .reflection = (enum reflection_for)config->reflection,
         .workers = config->workers,
@@ -208,7 +209,7 @@ static int run_verify(const struct config *config)
 
 static int run_healthcheck(const struct config *config)
 {
-    return healthcheck(config->listen, config->request_timeout_us) ? EXIT_SUCCESS : EXIT_FAILED;
+    return healthcheck(config) ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
 static int run_version(const struct config *config)

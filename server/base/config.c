@@ -25,6 +25,14 @@ static const struct setting {
      "address and port of /livez, /readyz and /metrics; empty: none", NULL},
     {"TOKENS_FILE", OPTIONAL, offsetof(struct config, tokens_file), "", 0, 0,
      "who may call: the file of the bearer tokens; empty: everyone on this machine", NULL},
+    {"TLS_CERT", OPTIONAL, offsetof(struct config, tls_cert), "", 0, 0,
+     "the file of the server's certificate and its chain (PEM); empty: no TLS", NULL},
+    {"TLS_KEY", OPTIONAL, offsetof(struct config, tls_key), "", 0, 0,
+     "the file of the certificate's private key (PEM)", NULL},
+    {"TLS_CLIENT_CA", OPTIONAL, offsetof(struct config, tls_client_ca), "", 0, 0,
+     "the file of the CAs (PEM) one of which a client's certificate must be of; empty: none is "
+     "asked for",
+     NULL},
     {"INSECURE", CHOICE, offsetof(struct config, insecure), "no", 0, 0,
      "anyone: without a tokens file, let others than this machine call, too", "no|anyone"},
     {"REFLECTION", CHOICE, offsetof(struct config, reflection), "on", 0, 0,
@@ -248,19 +256,21 @@ void config_help(FILE *out)
 
 void config_log(const struct config *c)
 {
-    log_info(
-        "config",
-        "listen=%s http_listen=%s tokens_file=%s insecure=%s reflection=%s database_url=(hidden) "
-        "database_connections=%d redis_url=%s "
-        "redis_timeout=%lldms cache_ttl=%llds workers=%d "
-        "request_timeout=%lldms stop_delay=%lldms stop_grace=%lldms",
-        c->listen, *c->http_listen ? c->http_listen : "(none)",
-        *c->tokens_file ? c->tokens_file : "(none)", c->insecure ? "anyone" : "no",
-        c->reflection == 0   ? "on"
-        : c->reflection == 1 ? "token"
-                             : "off",
-        c->database_connections, *c->redis_url ? "(hidden)" : "(none)",
-        (long long)(c->redis_timeout_us / 1000), (long long)(c->cache_ttl_us / 1000000), c->workers,
-        (long long)(c->request_timeout_us / 1000), (long long)(c->stop_delay_us / 1000),
-        (long long)(c->stop_grace_us / 1000));
+    log_info("config",
+             "listen=%s http_listen=%s tokens_file=%s tls_cert=%s tls_client_ca=%s insecure=%s "
+             "reflection=%s "
+             "database_url=(hidden) "
+             "database_connections=%d redis_url=%s "
+             "redis_timeout=%lldms cache_ttl=%llds workers=%d "
+             "request_timeout=%lldms stop_delay=%lldms stop_grace=%lldms",
+             c->listen, *c->http_listen ? c->http_listen : "(none)",
+             *c->tokens_file ? c->tokens_file : "(none)", *c->tls_cert ? c->tls_cert : "(none)",
+             *c->tls_client_ca ? c->tls_client_ca : "(none)", c->insecure ? "anyone" : "no",
+             c->reflection == 0   ? "on"
+             : c->reflection == 1 ? "token"
+                                  : "off",
+             c->database_connections, *c->redis_url ? "(hidden)" : "(none)",
+             (long long)(c->redis_timeout_us / 1000), (long long)(c->cache_ttl_us / 1000000),
+             c->workers, (long long)(c->request_timeout_us / 1000),
+             (long long)(c->stop_delay_us / 1000), (long long)(c->stop_grace_us / 1000));
 }

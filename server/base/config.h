@@ -11,10 +11,11 @@
 
 struct config {
     const char *listen;
-    const char *http_listen; /* empty: none */
-    const char *tokens_file; /* empty: none */
-    int insecure;            /* no or anyone */
-    int reflection;          /* on, token or off */
+    const char *http_listen;                        /* empty: none */
+    const char *tokens_file;                        /* empty: none */
+    const char *tls_cert, *tls_key, *tls_client_ca; /* empty: none */
+    int insecure;                                   /* no or anyone */
+    int reflection;                                 /* on, token or off */
     const char *database_url;
     int database_connections; /* per worker */
     const char *redis_url;    /* empty: no cache */

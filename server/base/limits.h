@@ -116,6 +116,8 @@ enum {
     ACCESS_FILE_BYTES_MAX = 1024 * 1024,
     ACCESS_TOKENS_MAX = 1000,
     ACCESS_NAME_MAX = 64,
+    /* A file of certificates, or of a key. Over it: it is refused. */
+    PEM_FILE_BYTES_MAX = 1024 * 1024,
 
     /* Text of a token. Over it: INVALID_ARGUMENT without a look inside. */
     TOKEN_TEXT_MAX = 512,

@@ -88,8 +88,6 @@ const struct refusal *auth_check(const struct access *table, const grpc_metadata
 const struct refusal *auth_check_owner(const struct grant *g, unsigned scopes,
                                        const struct id *owner)
 {
-    if (!g)
-        return NULL;
     if (scopes == (SCOPE_WRITE | SCOPE_CATALOG))
         scopes = owner ? SCOPE_WRITE : SCOPE_CATALOG;
     if (!(g->scopes & scopes))

@@ -17,7 +17,7 @@ struct refusal {
  * table, or NULL where there is none. */
 const struct refusal *auth_check(const struct access *table, const grpc_metadata_array *metadata,
                                  unsigned scopes, const struct grant **ret);
-/* Whether a grant, or none, is for what belongs to `owner`; NULL as owner: to nobody. Scopes that
+/* Whether a grant is for what belongs to `owner`; NULL as owner: to nobody. Scopes that
  * are enough where there is an owner may not be where there is none. */
 const struct refusal *auth_check_owner(const struct grant *g, unsigned scopes,
                                        const struct id *owner);

@@ -427,19 +427,26 @@ static enum next refuse(struct call *call, const struct refusal *refusal)
 
 /* Before the method looks at its fields, and anything is read. An owner's id that is malformed is
  * nobody's: there is nothing to keep from the caller, whom the method tells what is wrong. */
-static enum next step_authorize(struct call *call)
+static const struct refusal *check_owner(const struct server_call *c)
 {
-    const struct server_call *c = home(call);
+    const struct call *call = &c->call;
     const ProtobufCFieldDescriptor *field =
         call->worker->server->methods[c->method_index].owner_field;
     const char *text = field ? *(char *const *)((const char *)call->request + field->offset) : "";
-    const struct refusal *refusal = NULL;
     struct id owner;
 
     if (!*text)
-        refusal = auth_check_owner(c->grant, call->method->scopes, NULL);
-    else if (id_parse(text, &owner) == ERR_OK)
-        refusal = auth_check_owner(c->grant, call->method->scopes, &owner);
+        return auth_check_owner(c->grant, call->method->scopes, NULL);
+    if (id_parse(text, &owner) != ERR_OK)
+        return NULL;
+    return auth_check_owner(c->grant, call->method->scopes, &owner);
+}
+
+static enum next step_authorize(struct call *call)
+{
+    const struct server_call *c = home(call);
+    const struct refusal *refusal = c->grant ? check_owner(c) : NULL;
+
     if (refusal)
         return refuse(call, refusal);
     call->step = call->method->first;

@@ -122,8 +122,9 @@ static void release(struct server *s)
         access_unref(s->workers[i].access);
     free(s->workers);
     free(s->methods);
-    free(s);
     grpc_shutdown();
+    tls_close(s->tls);
+    free(s);
 }
 
 static void release_unstarted(struct server *s)
@@ -173,7 +174,7 @@ static enum err read_tokens(struct server *s, struct access **ret, char *why, si
 static enum err check_callers(const struct rpc_options *o, const struct access *access, char *why,
                               size_t why_size)
 {
-    if (!access && !o->insecure && !address_is_local(o->listen)) {
+    if (!access && !*o->tls.client_ca && !o->insecure && !address_is_local(o->listen)) {
         snprintf(why, why_size,
                  "on %s everyone who reaches it could call: set BALANCED_TOKENS_FILE, or "
                  "BALANCED_INSECURE=anyone if something in front says who may, or listen on "
@@ -188,11 +189,18 @@ static enum err check_callers(const struct rpc_options *o, const struct access *
     return ERR_OK;
 }
 
+/* Which of these there is decides: a table of tokens, a CA, the address. */
 static void log_callers(const struct rpc_options *o, const struct access *access)
 {
-    if (access)
+    if (access && *o->tls.client_ca)
+        log_info("rpc",
+                 "may call: who has one of the %d tokens of %s and a certificate of a CA in %s",
+                 access_count(access), o->tokens_file, o->tls.client_ca);
+    else if (access)
         log_info("rpc", "may call: who has one of the %d tokens of %s", access_count(access),
                  o->tokens_file);
+    else if (*o->tls.client_ca)
+        log_info("rpc", "may call: who has a certificate of a CA in %s", o->tls.client_ca);
     else if (address_is_local(o->listen))
         log_info("rpc", "may call: everyone on this machine");
     else
@@ -217,9 +225,12 @@ enum err server_start(const struct rpc_options *options, struct server **ret, ch
     s->tokens_file.path = options->tokens_file;
     enum err err = read_tokens(s, &access, why, why_size);
     if (err == ERR_OK)
+        err = tls_open(&options->tls, &s->tls, why, why_size);
+    if (err == ERR_OK)
         err = check_callers(options, access, why, why_size);
     if (err != ERR_OK) {
         access_unref(access);
+        tls_close(s->tls);
         free(s);
         return err;
     }
@@ -239,7 +250,7 @@ enum err server_start(const struct rpc_options *options, struct server **ret, ch
         s->workers[i].queue = grpc_completion_queue_create_for_next(NULL);
         grpc_server_register_completion_queue(s->grpc, s->workers[i].queue, NULL);
     }
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    grpc_server_credentials *credentials = tls_credentials(s->tls);
     s->port = grpc_server_add_http2_port(s->grpc, options->listen, credentials);
     grpc_server_credentials_release(credentials);
     if (s->port == 0) {
@@ -256,6 +267,9 @@ enum err server_start(const struct rpc_options *options, struct server **ret, ch
         worker_start(&s->workers[i], on_opened, on_ended);
     log_info("rpc", "listening on %s", options->listen);
     log_callers(options, access);
+    if (access && !s->tls && !address_is_local(options->listen))
+        log_warn("rpc", "tokens come in the clear: set BALANCED_TLS_CERT and BALANCED_TLS_KEY, or "
+                        "let something in front encrypt");
     access_unref(access);
     *ret = s;
     return ERR_OK;
@@ -340,6 +354,7 @@ void server_look_at_files(struct server *s)
     struct access *access = NULL;
     char why[512];
 
+    tls_look(s->tls);
     if (!*s->tokens_file.path || !file_has_changed(&s->tokens_file))
         return;
     if (read_tokens(s, &access, why, sizeof why) != ERR_OK) {

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "rpc/call.h"
 #include "rpc/stream.h"
+#include "rpc/tls.h"
 #include "rpc/worker.h"
 
 struct rpc_service {
@@ -22,7 +23,8 @@ enum reflection_for { REFLECTION_ON, REFLECTION_TOKEN, REFLECTION_OFF };
 struct rpc_options {
     const char *listen;      /* "host:port", "[::1]:port", "unix:/path" */
     const char *tokens_file; /* of those who may call; empty: everyone who reaches the address */
-    bool insecure;           /* which then may be others than this machine */
+    struct tls_paths tls;
+    bool insecure; /* which then may be others than this machine */
     enum reflection_for reflection;
     int workers;
     int64_t request_timeout_us;
@@ -52,6 +54,7 @@ struct server {
     struct worker *workers;
     struct reflection *reflection;
     struct file tokens_file;
+    struct tls *tls;    /* NULL: plaintext */
     struct tag drained; /* of the shutdown; on worker 0 */
     void (*on_drained)(void *arg);
     void *on_drained_arg;
@@ -61,8 +64,8 @@ struct server {
 /* Listens and serves. On failure `why` has one line for a person. */
 MUST_CHECK enum err server_start(const struct rpc_options *options, struct server **ret, char *why,
                                  size_t why_size);
-/* Reads the file of tokens anew if it has changed: to be called now and then. What is wrong with it
- * is logged, and what was read before stays in force. */
+/* Reads the files of tokens and of TLS anew if they have changed: to be called now and then. What
+ * is wrong with them is logged, and what was read before stays in force. */
 void server_look_at_files(struct server *s);
 /* All health becomes NOT_SERVING, for good; calls are still served. */
 void server_stop_serving(struct server *s);

@@ -48,6 +48,9 @@ static void config_without_settings_is_default(void **state)
     assert_string_equal(c.database_url, "postgresql://127.0.0.1:5432/balanced");
     assert_int_equal(c.database_connections, 4);
     assert_string_equal(c.tokens_file, "");
+    assert_string_equal(c.tls_cert, "");
+    assert_string_equal(c.tls_key, "");
+    assert_string_equal(c.tls_client_ca, "");
     assert_int_equal(c.insecure, 0);
     assert_int_equal(c.reflection, 0);
     assert_int_equal(c.workers, 1);
